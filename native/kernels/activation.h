@@ -1,0 +1,36 @@
+// The activations that kernels fuse, as the Program names them (src/compile/program.ts).
+#ifndef ESPALIER_NATIVE_KERNELS_ACTIVATION_H_
+#define ESPALIER_NATIVE_KERNELS_ACTIVATION_H_
+
+#include <cstdint>
+
+namespace espalier {
+
+enum class ActivationKind : uint8_t {
+  kLinear,
+  kRelu,
+  kRelu6,
+  kLeakyRelu,
+  kElu,
+  kSelu,
+  kSigmoid,
+  kHardSigmoid,
+  kTanh,
+  kSoftplus,
+  kSoftsign,
+  kGelu,
+  kGeluTanh,
+  kSwish,
+  kExponential,
+};
+
+// alpha and beta by kind: see src/compile/program.ts.
+struct Activation {
+  ActivationKind kind = ActivationKind::kLinear;
+  float alpha = 0.0f;
+  float beta = 0.0f;
+};
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_ACTIVATION_H_

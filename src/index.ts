@@ -1,0 +1,1 @@
+export { EspalierError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js';

@@ -1,0 +1,1 @@
+export { EspalierError } from './errors.js';
