@@ -22,6 +22,11 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
     await rename(temporary, path);
   } catch (cause) {
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new EspalierError('IO_FAILED', `cannot write ${path}: ${(cause as Error).message}`, { parameter: path }, cause);
+    throw new EspalierError(
+      'IO_FAILED',
+      `cannot write ${path}: ${(cause as Error).message}`,
+      { parameter: path },
+      cause,
+    );
   }
 }

@@ -1,0 +1,65 @@
+/**
+ * Building the native addon from source, used by set-up in the clone and by the install script of the package.
+ * Node's headers come from npm's node-api-headers: nothing is downloaded.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
+import { run } from './run.mjs';
+
+export const ADDON = 'build/Release/espalier.node';
+
+/** Where the addon for the packing platform lies in the package. */
+export function prebuiltPath() {
+  return `prebuilds/${process.platform}-${process.arch}/espalier.node`;
+}
+
+/** The folder of node_api.h, from the package node-api-headers as `root` resolves it. */
+export function nodeHeaders(root) {
+  return createRequire(join(root, 'package.json'))('node-api-headers').include_dir;
+}
+
+/** Configures (once) and builds with CMake into build/cmake; the addon goes to build/Release/espalier.node. */
+export async function buildWithCMake(root, { log, args = [], folder = 'build/cmake', target } = {}) {
+  const build = join(root, folder);
+  await run('cmake', ['-S', root, '-B', build, `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args], {
+    log,
+    label: 'cmake (configure)',
+  });
+  const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(availableParallelism(), 4));
+  await run(
+    'cmake',
+    ['--build', build, '--parallel', parallel, ...(target === undefined ? [] : ['--target', target])],
+    {
+      log,
+      label: 'cmake (build)',
+    },
+  );
+}
+
+/** Copies the built addon to where the package keeps it. By rename, so that a running process keeps its old one. */
+export function placePrebuilt(root) {
+  const destination = join(root, prebuiltPath());
+  mkdirSync(dirname(destination), { recursive: true });
+  copyFileSync(join(root, ADDON), `${destination}.tmp`);
+  renameSync(`${destination}.tmp`, destination);
+}
+
+/** Whether the addon at `path` loads here: tried in a child process, as a foreign binary may take the process down. */
+export function addonLoads(path) {
+  if (!existsSync(path)) return { ok: false, problem: `${path} is missing` };
+  const probe = spawnSync(
+    process.execPath,
+    ['-e', 'process.dlopen({ exports: {} }, process.argv[1])', path],
+    {
+      encoding: 'utf8',
+      timeout: 30_000,
+    },
+  );
+  if (probe.status === 0) return { ok: true };
+  const reason =
+    (probe.stderr ?? '').split('\n').find((line) => line.includes('Error')) ?? `ended by ${probe.signal}`;
+  return { ok: false, problem: reason.trim() };
+}

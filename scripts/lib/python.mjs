@@ -1,0 +1,59 @@
+/**
+ * The Python packages that tests use (tensorboard's reader, safetensors, numpy, scipy) and clang-format: pinned with
+ * hashes, installed once a machine into the user's cache, found by tests through ESPALIER_PYTHONPATH.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { spawnSync } from 'node:child_process';
+import { cacheFolder } from './cache.mjs';
+import { run } from './run.mjs';
+import { pythonCommand } from './tools.mjs';
+
+/** The folder for these requirements and this Python: another Python or pin gets another one. */
+export function pythonHelpersFolder(root) {
+  const requirements = readFileSync(join(root, 'scripts/python/requirements.txt'));
+  const python = spawnSync(
+    pythonCommand(),
+    ['-c', 'import sys, platform; print(sys.implementation.cache_tag, platform.machine())'],
+    {
+      encoding: 'utf8',
+    },
+  ).stdout.trim();
+  const key = createHash('sha256').update(requirements).update(python).digest('hex').slice(0, 16);
+  return join(cacheFolder(), 'python', key);
+}
+
+/** Installs what is missing. Answers { folder, installed }. */
+export async function installPythonHelpers(root, { log } = {}) {
+  const folder = pythonHelpersFolder(root);
+  if (existsSync(join(folder, '.complete'))) return { folder, installed: false };
+  const temporary = `${folder}.${process.pid}.tmp`;
+  mkdirSync(dirname(folder), { recursive: true });
+  try {
+    await run(
+      pythonCommand(),
+      [
+        ...[
+          '-m',
+          'pip',
+          '--disable-pip-version-check',
+          '--no-input',
+          'install',
+          '--quiet',
+          '--progress-bar',
+          'off',
+        ],
+        ...['--require-hashes', '--only-binary', ':all:', '--no-deps', '--no-warn-script-location'],
+        ...['--target', temporary, '--requirement', join(root, 'scripts/python/requirements.txt')],
+      ],
+      { log, label: 'pip install (test helpers)' },
+    );
+    writeFileSync(join(temporary, '.complete'), '');
+    rmSync(folder, { recursive: true, force: true });
+    renameSync(temporary, folder);
+  } finally {
+    rmSync(temporary, { recursive: true, force: true });
+  }
+  return { folder, installed: true };
+}

@@ -1,0 +1,15 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // tfjs-node and our own addon are native: each test file gets a process of its own.
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // A test that asserts nothing fails.
+    expect: { requireAssertions: true },
+    env: { TF_CPP_MIN_LOG_LEVEL: '2' },
+  },
+});
