@@ -8,7 +8,8 @@
 
 namespace espalier {
 
-// In the order of preference, least first. kAvx512 means F+BW+DQ+VL+VBMI2-free baseline (see features.cc).
+// In the order of preference, least first. kAvx512 means F+BW+DQ+VL+VBMI2-free baseline (see
+// features.cc).
 enum class Isa { kPortable, kNeon, kAvx2, kAvx512 };
 
 struct CacheSizes {

@@ -31,8 +31,8 @@ struct Csr {
   CsrView view() const { return {rows, cols, row_ptr.data(), col_idx.data(), values.data()}; }
 };
 
-// nullptr if the view is well formed, else a short reason (a literal). O(nnz). `*_length` are the lengths of the
-// caller's arrays: nothing is read before they are known to suffice.
+// nullptr if the view is well formed, else a short reason (a literal). O(nnz). `*_length` are the
+// lengths of the caller's arrays: nothing is read before they are known to suffice.
 const char* check_csr(const CsrView& csr, size_t row_ptr_length, size_t col_idx_length,
                       size_t values_length);
 

@@ -1,7 +1,8 @@
 // Linear: y = act(W x + b) for a weight matrix known at load: analysed, packed, decided.
 //
-// A Linear picks, for each regime of batch sizes, the layout and kernel with the least predicted cost, dense
-// included, and packs W for it. It owns all it needs; nothing of the caller's is borrowed after `make`.
+// A Linear picks, for each regime of batch sizes, the layout and kernel with the least predicted
+// cost, dense included, and packs W for it. It owns all it needs; nothing of the caller's is
+// borrowed after `make`.
 #ifndef ESPALIER_NATIVE_KERNELS_LINEAR_LINEAR_H_
 #define ESPALIER_NATIVE_KERNELS_LINEAR_LINEAR_H_
 
@@ -18,18 +19,22 @@
 namespace espalier {
 
 // Values of the engine lie in one of two ways:
-//  - sample-major, for batches up to kSampleMajorMax: sample s at data + s * stride, its features contiguous;
-//  - panel (feature-major), for larger ones: feature f at data + f * ld, its n columns (samples) contiguous.
+//  - sample-major, for batches up to kSampleMajorMax: sample s at data + s * stride, its features
+//  contiguous;
+//  - panel (feature-major), for larger ones: feature f at data + f * ld, its n columns (samples)
+//  contiguous.
 // Buffers start on a 64-byte boundary, and strides and ld are multiples of 16 floats.
-// A panel has n <= kPanelColumns columns; kernels may read and write columns in [n, round_up(n, 16)) of it, whose
-// contents mean nothing (they must never fault nor influence other columns).
-// Kernels read no feature beyond the matrix's columns and write none beyond its rows, and no byte outside those.
+// A panel has n <= kPanelColumns columns; kernels may read and write columns in [n, round_up(n,
+// 16)) of it, whose contents mean nothing (they must never fault nor influence other columns).
+// Kernels read no feature beyond the matrix's columns and write none beyond its rows, and no byte
+// outside those.
 inline constexpr int kSampleMajorMax = 4;
 inline constexpr int kPanelColumns = 64;
 
 struct LinearOptions {
   Isa isa = Isa::kPortable;
-  // Forces a layout by name ("dense", "csr", "pb64", ...: see linear.cc) where it is compiled for `isa`; empty: the cost model.
+  // Forces a layout by name ("dense", "csr", "pb64", ...: see linear.cc) where it is compiled for
+  // `isa`; empty: the cost model.
   std::string layout;
 };
 
@@ -45,8 +50,8 @@ struct LinearInfo {
 
 class Linear {
  public:
-  // `csr` is well formed (check_csr). bias: `rows` floats or nullptr. nullptr if memory runs out or an unknown
-  // layout is forced.
+  // `csr` is well formed (check_csr). bias: `rows` floats or nullptr. nullptr if memory runs out or
+  // an unknown layout is forced.
   static std::unique_ptr<Linear> make(const CsrView& csr, const float* bias, Activation activation,
                                       const LinearOptions& options);
   virtual ~Linear() = default;
@@ -55,18 +60,20 @@ class Linear {
   virtual uint32_t cols() const = 0;
   virtual size_t nnz() const = 0;
 
-  // Packs what a batch of n columns needs, if it is not there yet. Not safe against concurrent calls of
-  // anything: the executor calls it at load, or holds the model's lock. False if memory runs out.
+  // Packs what a batch of n columns needs, if it is not there yet. Not safe against concurrent
+  // calls of anything: the executor calls it at load, or holds the model's lock. False if memory
+  // runs out.
   virtual bool prepare(int n) = 0;
 
-  // How many parts a call with n columns is worth splitting into, at most max_parts (1 where threads do not help).
+  // How many parts a call with n columns is worth splitting into, at most max_parts (1 where
+  // threads do not help).
   virtual int parts(int n, int max_parts) const = 0;
 
-  // Computes part `part` of `parts` (rows split by work). Parts may run at the same time. Needs prepare(n).
-  // The result does not depend on `parts`. NaN and Inf in x behave as in a dense product over the stored
-  // non-zeros: a padding zero of a layout never makes a NaN.
-  virtual void run_samples(const float* x, size_t x_stride, float* y, size_t y_stride, int n, int part,
-                           int parts) const = 0;
+  // Computes part `part` of `parts` (rows split by work). Parts may run at the same time. Needs
+  // prepare(n). The result does not depend on `parts`. NaN and Inf in x behave as in a dense
+  // product over the stored non-zeros: a padding zero of a layout never makes a NaN.
+  virtual void run_samples(const float* x, size_t x_stride, float* y, size_t y_stride, int n,
+                           int part, int parts) const = 0;
   virtual void run_panel(const float* x, size_t ldx, float* y, size_t ldy, int n, int part,
                          int parts) const = 0;
 
@@ -75,7 +82,8 @@ class Linear {
   virtual size_t bytes() const = 0;
 };
 
-// All layouts compiled for an instruction set, for tests and benchmarks (each can be forced by LinearOptions::layout).
+// All layouts compiled for an instruction set, for tests and benchmarks (each can be forced by
+// LinearOptions::layout).
 std::vector<std::string> linear_layouts(Isa isa);
 
 }  // namespace espalier

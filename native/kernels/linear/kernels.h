@@ -1,0 +1,59 @@
+// The kernels of Linear: plain functions over packed weights, one table an instruction set.
+//
+// All of them compute y = act(W x + bias) for some rows. The samples kernels take 1 to
+// kSampleMajorMax samples, the panel kernels 1 to kPanelColumns columns; see linear.h for how
+// values lie and what may be touched.
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_KERNELS_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_KERNELS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "cpu/features.h"
+#include "kernels/activation.h"
+
+namespace espalier {
+
+// What is done to W x before it is stored. Only the kinds of is_fused come here.
+struct Epilogue {
+  const float* bias;  // rows, padded with zeros to a multiple of 16
+  ActivationKind kind;
+  float alpha;
+};
+
+inline bool is_fused(ActivationKind kind) {
+  return kind == ActivationKind::kLinear || kind == ActivationKind::kRelu ||
+         kind == ActivationKind::kRelu6 || kind == ActivationKind::kLeakyRelu;
+}
+
+struct SampleBatch {
+  const float* x;
+  size_t x_stride;
+  float* y;
+  size_t y_stride;
+  int n;
+};
+
+struct PanelBatch {
+  const float* x;
+  size_t ldx;
+  float* y;
+  size_t ldy;
+  int n;
+};
+
+// Both return false if some W x + bias (before the activation) is not finite. Then a zero of the
+// padding or an explicit zero weight may have met an Inf, and the caller looks closer.
+struct DenseKernels {
+  // weights: see dense_tiles.h. Computes the tiles [tile_begin, tile_end).
+  bool (*samples)(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
+                  const SampleBatch& batch, uint32_t tile_begin, uint32_t tile_end);
+  bool (*panel)(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
+                const PanelBatch& batch, uint32_t tile_begin, uint32_t tile_end);
+};
+
+extern const DenseKernels kDensePortable;
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_KERNELS_H_

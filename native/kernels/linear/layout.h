@@ -1,0 +1,44 @@
+// A packed form of one weight matrix together with the kernels that run it. Linear holds one for
+// each regime of batch sizes.
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_
+
+#include <memory>
+#include <string>
+
+#include "cpu/features.h"
+#include "kernels/linear/kernels.h"
+#include "sparse/csr.h"
+#include "sparse/row_blocks.h"
+
+namespace espalier {
+
+class Layout {
+ public:
+  virtual ~Layout() = default;
+
+  virtual const char* name() const = 0;
+  // Of the kernel that a batch of n runs.
+  virtual std::string kernel(int n) const = 0;
+  virtual size_t bytes() const = 0;
+
+  // Compute the rows of `blocks`. False if the result holds a value that is not finite and may be
+  // wrong for it: see DenseKernels.
+  virtual bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
+                           BlockRange blocks) const = 0;
+  virtual bool run_panel(const PanelBatch& batch, const Epilogue& epilogue,
+                         BlockRange blocks) const = 0;
+
+  const RowBlocks& row_blocks() const { return row_blocks_; }
+
+ protected:
+  RowBlocks row_blocks_;
+};
+
+// Each throws std::bad_alloc when memory runs out. `csr` outlives the csr layout.
+std::unique_ptr<Layout> make_csr_layout(const CsrView& csr);
+std::unique_ptr<Layout> make_dense_layout(const CsrView& csr, Isa isa);
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_

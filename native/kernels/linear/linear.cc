@@ -1,0 +1,195 @@
+#include "kernels/linear/linear.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <new>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/layout.h"
+#include "kernels/linear/scalar.h"
+#include "sparse/aligned.h"
+
+namespace espalier {
+namespace {
+
+// A thread is worth waking for this much work.
+constexpr double kPartNs = 8000;
+
+// Batch sizes that share a layout.
+constexpr int kRegimes = 5;
+int regime_of(int n) {
+  return n <= 1 ? 0 : n <= kSampleMajorMax ? 1 : n <= 16 ? 2 : n <= 32 ? 3 : 4;
+}
+
+class LinearImpl final : public Linear {
+ public:
+  LinearImpl(const CsrView& csr, const float* bias, Activation activation,
+             const LinearOptions& options)
+      : isa_(options.isa), forced_(options.layout), activation_(activation) {
+    csr_.rows = csr.rows;
+    csr_.cols = csr.cols;
+    csr_.row_ptr.assign(csr.row_ptr, csr.row_ptr + csr.rows + 1);
+    csr_.col_idx.assign(csr.col_idx, csr.col_idx + csr.nnz());
+    csr_.values.assign(csr.values, csr.values + csr.nnz());
+    bias_.assign((csr.rows + 15) / 16 * 16, 0.0f);
+    if (bias != nullptr) std::copy(bias, bias + csr.rows, bias_.begin());
+    const bool fused = is_fused(activation.kind);
+    epilogue_ = {bias_.data(), fused ? activation.kind : ActivationKind::kLinear, activation.alpha};
+    if (!fused) activate_ = elementwise_kernels(isa_).activate;
+  }
+
+  uint32_t rows() const override { return csr_.rows; }
+  uint32_t cols() const override { return csr_.cols; }
+  size_t nnz() const override { return csr_.values.size(); }
+
+  bool prepare(int n) override {
+    std::shared_ptr<Layout>& chosen = regimes_[regime_of(n)];
+    if (chosen != nullptr) return true;
+    try {
+      chosen = layout(choose());
+      return true;
+    } catch (const std::bad_alloc&) {
+      return false;
+    }
+  }
+
+  int parts(int n, int max_parts) const override {
+    const Layout& layout = *regimes_[regime_of(n)];
+    const double ns = static_cast<double>(nnz()) * n * 0.2;
+    const double worth = std::min<double>(ns / kPartNs, layout.row_blocks().count());
+    return std::max(1, std::min(max_parts, static_cast<int>(worth)));
+  }
+
+  void run_samples(const float* x, size_t x_stride, float* y, size_t y_stride, int n, int part,
+                   int parts) const override {
+    const Layout& layout = *regimes_[regime_of(n)];
+    const BlockRange blocks = layout.row_blocks().part(part, parts);
+    const SampleBatch batch = {x, x_stride, y, y_stride, n};
+    if (!layout.run_samples(batch, epilogue_, blocks)) repair_samples(layout, batch, blocks);
+    if (activate_ == nullptr) return;
+    const RowRange rows = rows_of(layout, blocks);
+    for (int s = 0; s < n; ++s) activate_(activation_, y + s * y_stride + rows.begin, rows.count());
+  }
+
+  void run_panel(const float* x, size_t ldx, float* y, size_t ldy, int n, int part,
+                 int parts) const override {
+    const Layout& layout = *regimes_[regime_of(n)];
+    const BlockRange blocks = layout.row_blocks().part(part, parts);
+    const PanelBatch batch = {x, ldx, y, ldy, n};
+    if (!layout.run_panel(batch, epilogue_, blocks)) repair_panel(layout, batch, blocks);
+    if (activate_ == nullptr) return;
+    const RowRange rows = rows_of(layout, blocks);
+    for (uint32_t row = rows.begin; row < rows.end; ++row) activate_(activation_, y + row * ldy, n);
+  }
+
+  LinearInfo info(int n) const override {
+    LinearInfo info;
+    const Layout* layout = regimes_[regime_of(n)].get();
+    if (layout == nullptr) return info;
+    info.layout = layout->name();
+    info.kernel = layout->kernel(n);
+    info.reason = forced_.empty() ? "the least predicted cost" : "forced";
+    info.bytes = layout->bytes();
+    return info;
+  }
+
+  size_t bytes() const override {
+    size_t total = csr_.row_ptr.size() * sizeof(int32_t) + nnz() * 8 + bias_.size() * sizeof(float);
+    for (int i = 0; i < kRegimes; ++i) {
+      const bool shared =
+          std::find(regimes_.begin(), regimes_.begin() + i, regimes_[i]) != regimes_.begin() + i;
+      if (regimes_[i] != nullptr && !shared) total += regimes_[i]->bytes();
+    }
+    return total;
+  }
+
+ private:
+  struct RowRange {
+    uint32_t begin;
+    uint32_t end;
+    uint32_t count() const { return end - begin; }
+  };
+
+  static RowRange rows_of(const Layout& layout, BlockRange blocks) {
+    return {layout.row_blocks().first_row(blocks.begin), layout.row_blocks().first_row(blocks.end)};
+  }
+
+  std::string choose() const {
+    if (!forced_.empty()) return forced_;
+    return nnz() * 2 < static_cast<size_t>(csr_.rows) * csr_.cols ? "csr" : "dense";
+  }
+
+  // Layouts serve several regimes: one that is packed already is shared.
+  std::shared_ptr<Layout> layout(const std::string& name) const {
+    for (const auto& packed : regimes_) {
+      if (packed != nullptr && packed->name() == name) return packed;
+    }
+    if (name == "dense") return make_dense_layout(csr_.view(), isa_);
+    return make_csr_layout(csr_.view());
+  }
+
+  // W x + bias of one output over the stored non-zeros only, in the order of the columns.
+  float exact(uint32_t row, const float* x, size_t step) const {
+    float sum = bias_[row];
+    for (int32_t i = csr_.row_ptr[row]; i < csr_.row_ptr[row + 1]; ++i) {
+      sum += csr_.values[i] * x[static_cast<size_t>(csr_.col_idx[i]) * step];
+    }
+    return sum;
+  }
+
+  // A kernel that multiplies zeros of its padding met a value that is not finite. The run is
+  // repeated without the activation, which may hide such values, and each output that is not finite
+  // is computed again from the stored non-zeros. The finite ones keep their bits, so that nothing
+  // depends on the split into parts.
+  void repair_samples(const Layout& layout, const SampleBatch& batch, BlockRange blocks) const {
+    layout.run_samples(batch, {bias_.data(), ActivationKind::kLinear, 0.0f}, blocks);
+    const RowRange rows = rows_of(layout, blocks);
+    for (int s = 0; s < batch.n; ++s) {
+      float* y = batch.y + s * batch.y_stride;
+      for (uint32_t row = rows.begin; row < rows.end; ++row) {
+        if (!is_finite(y[row])) y[row] = exact(row, batch.x + s * batch.x_stride, 1);
+        y[row] = apply_fused(epilogue_.kind, epilogue_.alpha, y[row]);
+      }
+    }
+  }
+  void repair_panel(const Layout& layout, const PanelBatch& batch, BlockRange blocks) const {
+    layout.run_panel(batch, {bias_.data(), ActivationKind::kLinear, 0.0f}, blocks);
+    const RowRange rows = rows_of(layout, blocks);
+    for (uint32_t row = rows.begin; row < rows.end; ++row) {
+      float* y = batch.y + row * batch.ldy;
+      for (int c = 0; c < batch.n; ++c) {
+        if (!is_finite(y[c])) y[c] = exact(row, batch.x + c, batch.ldx);
+        y[c] = apply_fused(epilogue_.kind, epilogue_.alpha, y[c]);
+      }
+    }
+  }
+
+  Isa isa_;
+  std::string forced_;
+  Activation activation_;
+  Epilogue epilogue_;
+  void (*activate_)(Activation, float*, size_t) = nullptr;  // set where the kernels do not fuse it
+  Csr csr_;
+  AlignedVector<float> bias_;
+  std::array<std::shared_ptr<Layout>, kRegimes> regimes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Linear> Linear::make(const CsrView& csr, const float* bias, Activation activation,
+                                     const LinearOptions& options) {
+  if (!options.layout.empty()) {
+    const std::vector<std::string> known = linear_layouts(options.isa);
+    if (std::find(known.begin(), known.end(), options.layout) == known.end()) return nullptr;
+  }
+  try {
+    return std::make_unique<LinearImpl>(csr, bias, activation, options);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+std::vector<std::string> linear_layouts(Isa) { return {"csr", "dense"}; }
+
+}  // namespace espalier

@@ -1,0 +1,31 @@
+#include "cpu/features.h"
+
+#include <gtest/gtest.h>
+
+namespace espalier {
+namespace {
+
+TEST(Features, NamesRoundTrip) {
+  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+    EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
+  }
+  EXPECT_EQ(isa_from_name("avx"), std::nullopt);
+  EXPECT_EQ(isa_from_name(""), std::nullopt);
+  EXPECT_EQ(isa_from_name("AVX2"), std::nullopt);
+}
+
+TEST(Features, PortableRunsEverywhereAndTheBestIsAvailable) {
+  EXPECT_TRUE(isa_available(Isa::kPortable));
+  EXPECT_TRUE(isa_available(best_isa()));
+  EXPECT_FALSE(isa_available(Isa::kNeon) && isa_available(Isa::kAvx2));
+}
+
+TEST(Features, CacheSizesAreSane) {
+  const CacheSizes& sizes = cache_sizes();
+  EXPECT_GE(sizes.l1d, 8u * 1024);
+  EXPECT_LE(sizes.l1d, 1024u * 1024);
+  EXPECT_GE(sizes.l2, sizes.l1d);
+}
+
+}  // namespace
+}  // namespace espalier
