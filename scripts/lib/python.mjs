@@ -34,17 +34,10 @@ export async function installPythonHelpers(root, { log } = {}) {
     await run(
       pythonCommand(),
       [
-        ...[
-          '-m',
-          'pip',
-          '--disable-pip-version-check',
-          '--no-input',
-          'install',
-          '--quiet',
-          '--progress-bar',
-          'off',
-        ],
-        ...['--require-hashes', '--only-binary', ':all:', '--no-deps', '--no-warn-script-location'],
+        ...'-m pip --disable-pip-version-check --no-input install --quiet --progress-bar off --no-deps'.split(
+          ' ',
+        ),
+        ...'--require-hashes --only-binary :all: --no-warn-script-location'.split(' '),
         ...['--target', temporary, '--requirement', join(root, 'scripts/python/requirements.txt')],
       ],
       { log, label: 'pip install (test helpers)' },
