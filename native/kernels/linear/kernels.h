@@ -53,6 +53,7 @@ struct DenseKernels {
 };
 
 extern const DenseKernels kDensePortable;
+extern const DenseKernels kDenseAvx512;
 
 }  // namespace espalier
 

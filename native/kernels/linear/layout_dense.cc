@@ -4,7 +4,12 @@
 namespace espalier {
 namespace {
 
-const DenseKernels& dense_kernels(Isa) { return kDensePortable; }
+const DenseKernels& dense_kernels(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::kAvx512) return kDenseAvx512;
+#endif
+  return kDensePortable;
+}
 
 class DenseLayout final : public Layout {
  public:
