@@ -76,7 +76,7 @@ void run_panel(Linear& linear, const Csr& csr, const float* bias, Activation act
     std::copy_n(&inputs[static_cast<size_t>(col) * n], n, x.data() + col * ld);
   }
   y.fill(kUntouched);
-  ASSERT_TRUE(linear.prepare(n));
+  ASSERT_TRUE(linear.prepare(std::max(n, kSampleMajorMax + 1)));
   for (int part = 0; part < parts; ++part) {
     linear.run_panel(x.data(), ld, y.data(), ld, n, part, parts);
   }
@@ -276,6 +276,26 @@ TEST_P(LinearTest, TheSameBitsForAnyNumberOfParts) {
         }
       }
     }
+  }
+}
+
+TEST_P(LinearTest, UnpreparedSizesRunOnWhatIsThere) {
+  const Csr csr = random_csr(50, 40, 0.8, 61);
+  const auto linear = make_linear(csr, nullptr, kRelu, GetParam());
+  const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 62);
+  ASSERT_TRUE(linear->prepare(3));
+  ASSERT_TRUE(linear->prepare(32));
+  GuardedFloats x(csr.cols * 64), y(csr.rows * 64);
+  std::copy(inputs.begin(), inputs.end(), x.data());
+  for (int n = 1; n <= kSampleMajorMax; ++n) {
+    linear->run_samples(x.data(), 48, y.data(), 64, n, 0, 1);
+    const Expected expected = oracle(csr, nullptr, kRelu, 49, x.data() + (n - 1) * 48, 1);
+    ASSERT_NO_FATAL_FAILURE(check(y[(n - 1) * 64 + 49], expected, "samples", 49, n));
+  }
+  for (int n = 1; n <= kPanelColumns; ++n) {
+    linear->run_panel(x.data(), 64, y.data(), 64, n, 0, 1);
+    const Expected expected = oracle(csr, nullptr, kRelu, 49, x.data() + n - 1, 64);
+    ASSERT_NO_FATAL_FAILURE(check(y[49 * 64 + n - 1], expected, "panel", 49, n));
   }
 }
 

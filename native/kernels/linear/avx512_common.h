@@ -1,5 +1,6 @@
-// Pieces shared by the AVX-512 kernels. Included only by files compiled for AVX-512; everything here has internal
-// linkage, so that no AVX-512 copy of a function can be linked into code for other machines.
+// Pieces shared by the AVX-512 kernels. Included only by files compiled for AVX-512; everything
+// here has internal linkage, so that no AVX-512 copy of a function can be linked into code for
+// other machines.
 #ifndef ESPALIER_NATIVE_KERNELS_LINEAR_AVX512_COMMON_H_
 #define ESPALIER_NATIVE_KERNELS_LINEAR_AVX512_COMMON_H_
 
@@ -37,9 +38,7 @@ ESPALIER_INLINE __m512 apply(const Epilogue& epilogue, __m512 v) {
 ESPALIER_INLINE __mmask16 not_finite(__m512 v) { return _mm512_fpclass_ps_mask(v, 0x99); }
 
 // The lowest n lanes, n <= 16.
-ESPALIER_INLINE __mmask16 first_lanes(uint32_t n) {
-  return static_cast<__mmask16>((1u << n) - 1);
-}
+ESPALIER_INLINE __mmask16 first_lanes(uint32_t n) { return static_cast<__mmask16>((1u << n) - 1); }
 
 }  // namespace
 }  // namespace espalier

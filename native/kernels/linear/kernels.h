@@ -52,7 +52,37 @@ struct DenseKernels {
                 const PanelBatch& batch, uint32_t tile_begin, uint32_t tile_end);
 };
 
+// A view of PermuteBlocks (permute_block.h).
+inline constexpr uint32_t kNoLaneRow = UINT32_MAX;
+struct PermuteBlockView {
+  uint32_t rows;
+  uint32_t cols;
+  const uint32_t* order;  // nullptr: lane l of group g is row g * lanes + l
+  const uint32_t* group_blocks;
+  const uint32_t* group_steps;
+  const uint32_t* blocks;
+  const uint8_t* indices;
+  const float* weights;
+  const float* bias;  // in the order of the lanes; used in place of the epilogue's
+};
+
+// One form: a block of so many columns, of which a permute looks `lookup_cols` up. Returns as
+// DenseKernels do.
+struct PermuteBlockForm {
+  uint32_t block_cols;
+  uint32_t lookup_cols;
+  bool (*samples)(const PermuteBlockView& view, const Epilogue& epilogue, const SampleBatch& batch,
+                  uint32_t group_begin, uint32_t group_end);
+  const char* layout;  // "pb64"
+  const char* kernel;  // "spmv_f32_pb64_avx512"
+};
+struct PermuteBlockKernels {
+  uint32_t lanes;
+  PermuteBlockForm forms[2];
+};
+
 extern const DenseKernels kDensePortable;
+extern const PermuteBlockKernels kPermuteBlockAvx512;
 extern const DenseKernels kDenseAvx512;
 
 }  // namespace espalier

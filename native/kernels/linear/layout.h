@@ -5,10 +5,12 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cpu/features.h"
 #include "kernels/linear/kernels.h"
 #include "sparse/csr.h"
+#include "sparse/permute_block.h"
 #include "sparse/row_blocks.h"
 
 namespace espalier {
@@ -18,6 +20,8 @@ class Layout {
   virtual ~Layout() = default;
 
   virtual const char* name() const = 0;
+  // Whether it has kernels for a batch of n: samples up to kSampleMajorMax, panels above.
+  virtual bool serves(int n) const = 0;
   // Of the kernel that a batch of n runs.
   virtual std::string kernel(int n) const = 0;
   virtual size_t bytes() const = 0;
@@ -35,9 +39,23 @@ class Layout {
   RowBlocks row_blocks_;
 };
 
-// Each throws std::bad_alloc when memory runs out. `csr` outlives the csr layout.
+// Each maker throws std::bad_alloc when memory runs out. `csr` outlives the csr layout; bias has a
+// value for each row.
 std::unique_ptr<Layout> make_csr_layout(const CsrView& csr);
 std::unique_ptr<Layout> make_dense_layout(const CsrView& csr, Isa isa);
+
+// A way to pack permute-blocks, counted but not packed.
+struct PermuteBlockPlan {
+  const PermuteBlockForm* form = nullptr;
+  std::string name;  // "pb64": rows in order, "pb64g": grouped
+  BlockCounts counts;
+  std::vector<uint32_t> order;
+  PermuteBlockCount size;
+};
+const PermuteBlockKernels* permute_block_kernels(Isa isa);  // nullptr if there are none
+std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);
+std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
+                                                  const PermuteBlockPlan& plan);
 
 }  // namespace espalier
 

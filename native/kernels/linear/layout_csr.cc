@@ -19,6 +19,7 @@ class CsrLayout final : public Layout {
   }
 
   const char* name() const override { return "csr"; }
+  bool serves(int) const override { return true; }
   std::string kernel(int n) const override {
     return n <= 4 ? "spmv_f32_csr_portable" : "spmm_f32_csr_portable";
   }

@@ -24,6 +24,7 @@ class DenseLayout final : public Layout {
   }
 
   const char* name() const override { return "dense"; }
+  bool serves(int) const override { return true; }
   std::string kernel(int n) const override {
     return std::string(n <= 4 ? "gemv_f32_tile16_" : "gemm_f32_tile16_") + isa_name(isa_);
   }

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/choice.h"
 #include "kernels/linear/layout.h"
 #include "kernels/linear/scalar.h"
 #include "sparse/aligned.h"
@@ -16,10 +17,13 @@ namespace {
 // A thread is worth waking for this much work.
 constexpr double kPartNs = 8000;
 
-// Batch sizes that share a layout.
-constexpr int kRegimes = 5;
+// Batch sizes that share a layout, and the size for which it is chosen.
+constexpr int kRegimes = 8;
+constexpr int kPanelRegime = 4;  // the first that lies in panels
+constexpr int kRegimeSize[kRegimes] = {1, 2, 3, 4, 8, 16, 32, 64};
 int regime_of(int n) {
-  return n <= 1 ? 0 : n <= kSampleMajorMax ? 1 : n <= 16 ? 2 : n <= 32 ? 3 : 4;
+  if (n <= kSampleMajorMax) return n <= 1 ? 0 : n - 1;
+  return n <= 8 ? 4 : n <= 16 ? 5 : n <= 32 ? 6 : 7;
 }
 
 class LinearImpl final : public Linear {
@@ -44,10 +48,11 @@ class LinearImpl final : public Linear {
   size_t nnz() const override { return csr_.values.size(); }
 
   bool prepare(int n) override {
-    std::shared_ptr<Layout>& chosen = regimes_[regime_of(n)];
-    if (chosen != nullptr) return true;
+    Regime& regime = regimes_[regime_of(n)];
+    if (regime.layout != nullptr) return true;
     try {
-      chosen = layout(choose());
+      choose(kRegimeSize[regime_of(n)], regime);
+      serve_from_nearest();
       return true;
     } catch (const std::bad_alloc&) {
       return false;
@@ -55,15 +60,14 @@ class LinearImpl final : public Linear {
   }
 
   int parts(int n, int max_parts) const override {
-    const Layout& layout = *regimes_[regime_of(n)];
-    const double ns = static_cast<double>(nnz()) * n * 0.2;
-    const double worth = std::min<double>(ns / kPartNs, layout.row_blocks().count());
+    const Regime& regime = *serving_[regime_of(n)];
+    const double worth = std::min<double>(regime.ns / kPartNs, regime.layout->row_blocks().count());
     return std::max(1, std::min(max_parts, static_cast<int>(worth)));
   }
 
   void run_samples(const float* x, size_t x_stride, float* y, size_t y_stride, int n, int part,
                    int parts) const override {
-    const Layout& layout = *regimes_[regime_of(n)];
+    const Layout& layout = *serving_[regime_of(n)]->layout;
     const BlockRange blocks = layout.row_blocks().part(part, parts);
     const SampleBatch batch = {x, x_stride, y, y_stride, n};
     if (!layout.run_samples(batch, epilogue_, blocks)) repair_samples(layout, batch, blocks);
@@ -74,7 +78,7 @@ class LinearImpl final : public Linear {
 
   void run_panel(const float* x, size_t ldx, float* y, size_t ldy, int n, int part,
                  int parts) const override {
-    const Layout& layout = *regimes_[regime_of(n)];
+    const Layout& layout = *serving_[std::max(kPanelRegime, regime_of(n))]->layout;
     const BlockRange blocks = layout.row_blocks().part(part, parts);
     const PanelBatch batch = {x, ldx, y, ldy, n};
     if (!layout.run_panel(batch, epilogue_, blocks)) repair_panel(layout, batch, blocks);
@@ -85,21 +89,23 @@ class LinearImpl final : public Linear {
 
   LinearInfo info(int n) const override {
     LinearInfo info;
-    const Layout* layout = regimes_[regime_of(n)].get();
-    if (layout == nullptr) return info;
-    info.layout = layout->name();
-    info.kernel = layout->kernel(n);
-    info.reason = forced_.empty() ? "the least predicted cost" : "forced";
-    info.bytes = layout->bytes();
+    if (serving_[regime_of(n)] == nullptr) return info;
+    const Regime& regime = *serving_[regime_of(n)];
+    info.layout = regime.layout->name();
+    info.kernel = regime.layout->kernel(n);
+    info.reason = regime.reason;
+    info.predicted_ns = regime.ns;
+    info.dense_ns = regime.dense_ns;
+    info.bytes = regime.layout->bytes();
     return info;
   }
 
   size_t bytes() const override {
     size_t total = csr_.row_ptr.size() * sizeof(int32_t) + nnz() * 8 + bias_.size() * sizeof(float);
     for (int i = 0; i < kRegimes; ++i) {
-      const bool shared =
-          std::find(regimes_.begin(), regimes_.begin() + i, regimes_[i]) != regimes_.begin() + i;
-      if (regimes_[i] != nullptr && !shared) total += regimes_[i]->bytes();
+      bool counted = regimes_[i].layout == nullptr;
+      for (int j = 0; j < i; ++j) counted |= regimes_[j].layout == regimes_[i].layout;
+      if (!counted) total += regimes_[i].layout->bytes();
     }
     return total;
   }
@@ -111,22 +117,58 @@ class LinearImpl final : public Linear {
     uint32_t count() const { return end - begin; }
   };
 
+  struct Regime {
+    std::shared_ptr<Layout> layout;
+    const char* reason = nullptr;
+    double ns = 0;
+    double dense_ns = 0;
+  };
+
   static RowRange rows_of(const Layout& layout, BlockRange blocks) {
     return {layout.row_blocks().first_row(blocks.begin), layout.row_blocks().first_row(blocks.end)};
   }
 
-  std::string choose() const {
-    if (!forced_.empty()) return forced_;
-    return nnz() * 2 < static_cast<size_t>(csr_.rows) * csr_.cols ? "csr" : "dense";
+  // A forced layout that has no kernel for n is no candidate: then the least cost decides.
+  void choose(int n, Regime& regime) const {
+    const std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n);
+    regime.dense_ns = list.front().ns;
+    const Candidate* best = nullptr;
+    for (const Candidate& candidate : list) {
+      if (candidate.name == forced_) {
+        best = &candidate;
+        regime.reason = "forced";
+        break;
+      }
+      if (best == nullptr || candidate.ns < best->ns) best = &candidate;
+    }
+    if (regime.reason == nullptr) {
+      regime.reason = best == &list.front() ? "no sparse layout is predicted to be faster"
+                                            : "the least predicted cost";
+    }
+    regime.ns = best->ns;
+    // Regimes share what is packed already.
+    for (const Regime& other : regimes_) {
+      if (other.layout != nullptr && other.layout->name() == best->name) {
+        regime.layout = other.layout;
+        return;
+      }
+    }
+    regime.layout = best->make();
   }
 
-  // Layouts serve several regimes: one that is packed already is shared.
-  std::shared_ptr<Layout> layout(const std::string& name) const {
-    for (const auto& packed : regimes_) {
-      if (packed != nullptr && packed->name() == name) return packed;
+  // Batches that nobody prepared for, such as the last few columns of a large one, are served by
+  // the next larger regime of their kind that is there, else by the next smaller.
+  void serve_from_nearest() {
+    for (int i = 0; i < kRegimes; ++i) {
+      const int begin = i < kPanelRegime ? 0 : kPanelRegime;
+      const int end = i < kPanelRegime ? kPanelRegime : kRegimes;
+      serving_[i] = nullptr;
+      for (int j = i; j < end && serving_[i] == nullptr; ++j) serving_[i] = prepared(j);
+      for (int j = i; j >= begin && serving_[i] == nullptr; --j) serving_[i] = prepared(j);
     }
-    if (name == "dense") return make_dense_layout(csr_.view(), isa_);
-    return make_csr_layout(csr_.view());
+  }
+  const Regime* prepared(int i) const {
+    return regimes_[i].layout == nullptr ? nullptr : &regimes_[i];
   }
 
   // W x + bias of one output over the stored non-zeros only, in the order of the columns.
@@ -172,7 +214,8 @@ class LinearImpl final : public Linear {
   void (*activate_)(Activation, float*, size_t) = nullptr;  // set where the kernels do not fuse it
   Csr csr_;
   AlignedVector<float> bias_;
-  std::array<std::shared_ptr<Layout>, kRegimes> regimes_;
+  std::array<Regime, kRegimes> regimes_;
+  std::array<const Regime*, kRegimes> serving_{};  // the prepared regime that each one runs
 };
 
 }  // namespace
@@ -190,6 +233,6 @@ std::unique_ptr<Linear> Linear::make(const CsrView& csr, const float* bias, Acti
   }
 }
 
-std::vector<std::string> linear_layouts(Isa) { return {"csr", "dense"}; }
+std::vector<std::string> linear_layouts(Isa isa) { return layout_names(isa); }
 
 }  // namespace espalier

@@ -60,14 +60,19 @@ class Linear {
   virtual uint32_t cols() const = 0;
   virtual size_t nnz() const = 0;
 
-  // Packs what a batch of n columns needs, if it is not there yet. Not safe against concurrent
-  // calls of anything: the executor calls it at load, or holds the model's lock. False if memory
-  // runs out.
+  // Packs what a batch of n columns needs, if it is not there yet: samples up to kSampleMajorMax,
+  // panels above. Once one n of either kind is prepared, all n of that kind run, if not at their
+  // best (a batch of 67 needs no more than its panel of 64; run_panel takes any n from 1). Not safe
+  // against concurrent calls of anything: the executor calls it at load, or holds the model's lock.
+  // False if memory runs out.
   virtual bool prepare(int n) = 0;
 
   // How many parts a call with n columns is worth splitting into, at most max_parts (1 where
   // threads do not help).
   virtual int parts(int n, int max_parts) const = 0;
+
+  // parts(), run_samples() and run_panel() need a prepare() of their kind. Panels run best with ld
+  // 16, 32 or 64.
 
   // Computes part `part` of `parts` (rows split by work). Parts may run at the same time. Needs
   // prepare(n). The result does not depend on `parts`. NaN and Inf in x behave as in a dense

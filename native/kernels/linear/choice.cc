@@ -1,0 +1,36 @@
+#include "kernels/linear/choice.h"
+
+#include "kernels/linear/cost_model.h"
+#include "kernels/linear/linear.h"
+
+namespace espalier {
+
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n) {
+  std::vector<Candidate> list;
+  list.push_back(
+      {"dense", dense_ns(isa, csr.rows, csr.cols, n), [=] { return make_dense_layout(csr, isa); }});
+  list.push_back({"csr", csr_ns(csr.rows, csr.nnz(), n), [=] { return make_csr_layout(csr); }});
+  if (n <= kSampleMajorMax) {
+    for (PermuteBlockPlan& plan : plan_permute_blocks(csr, isa)) {
+      const double ns = permute_block_ns(isa, plan, n);
+      const std::string name = plan.name;
+      list.push_back({name, ns, [=, plan = std::make_shared<PermuteBlockPlan>(std::move(plan))] {
+                        return make_permute_block_layout(csr, bias, isa, *plan);
+                      }});
+    }
+  }
+  return list;
+}
+
+std::vector<std::string> layout_names(Isa isa) {
+  std::vector<std::string> names = {"csr", "dense"};
+  if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {
+    for (const PermuteBlockForm& form : kernels->forms) {
+      names.push_back(form.layout);
+      names.push_back(std::string(form.layout) + "g");
+    }
+  }
+  return names;
+}
+
+}  // namespace espalier

@@ -1,0 +1,29 @@
+// Which layout a batch gets: all that could serve it, with what they are predicted to cost.
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_CHOICE_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_CHOICE_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/linear/layout.h"
+
+namespace espalier {
+
+struct Candidate {
+  std::string name;
+  double ns;  // for one call with n columns on one thread, weights in the cache they fit in
+  std::function<std::unique_ptr<Layout>()> make;
+};
+
+// For batches of n. `csr` and `bias` outlive the candidates. The dense layout is always among them
+// and comes first.
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n);
+
+// The names of all layouts for an instruction set.
+std::vector<std::string> layout_names(Isa isa);
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_CHOICE_H_

@@ -1,0 +1,18 @@
+// Predicted times, from counts that are known before anything is packed.
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_COST_MODEL_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_COST_MODEL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/linear/layout.h"
+
+namespace espalier {
+
+double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n);
+double csr_ns(uint32_t rows, size_t nnz, int n);
+double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n);
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_COST_MODEL_H_
