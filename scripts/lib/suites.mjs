@@ -1,0 +1,160 @@
+/** The suites of `npm test` and `npm run test:full`: each runs something and answers what to count. */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { availableParallelism } from 'node:os';
+import { pythonHelpersFolder } from './python.mjs';
+import { nodeHeaders } from './addon.mjs';
+import { run, seconds } from './run.mjs';
+import { filesUnder } from './stamp.mjs';
+import { pythonCommand, remedy } from './tools.mjs';
+
+/** Runs one command as one test: its output is shown only where it fails. */
+async function check(root, name, command, args, env) {
+  const started = Date.now();
+  const { code, output } = await run(command, args, { cwd: root, env, quiet: true, allowFailure: true });
+  console.log(`${code === 0 ? 'ok    ' : 'FAILED'} ${name} (${seconds(Date.now() - started)})`);
+  if (code !== 0) console.log(output.trimEnd());
+  return code === 0 ? { passed: 1 } : { failures: [name] };
+}
+
+function merge(results) {
+  return {
+    passed: results.reduce((sum, { passed = 0 }) => sum + passed, 0),
+    failures: results.flatMap(({ failures = [] }) => failures),
+    skips: results.flatMap(({ skips = [] }) => skips),
+  };
+}
+
+/** ESLint, prettier, the import rules, clang-format and the type checker. */
+export async function checks(root) {
+  const node = (name, script, ...args) =>
+    check(root, name, process.execPath, [join('node_modules', script), ...args]);
+  const native = filesUnder(root, ['native'], (path) => /\.(cc|h|inl)$/.test(path));
+  const formatter = join(pythonHelpersFolder(root), 'bin/clang-format');
+  return merge([
+    await node('types (tsc)', 'typescript/bin/tsc', '-p', 'tsconfig.json', '--noEmit'),
+    await node('lint (eslint)', 'eslint/bin/eslint.js', '.'),
+    await node('format (prettier)', 'prettier/bin/prettier.cjs', '--check', '--log-level', 'warn', '.'),
+    await node(
+      'import rules (dependency-cruiser)',
+      'dependency-cruiser/bin/dependency-cruise.mjs',
+      ...['--config', '.dependency-cruiser.cjs', 'src'],
+    ),
+    await check(
+      root,
+      'format of C++ (clang-format)',
+      pythonCommand(),
+      [formatter, '--dry-run', '--Werror', ...native],
+      {
+        PYTHONPATH: pythonHelpersFolder(root),
+      },
+    ),
+  ]);
+}
+
+/** What tests find of set-up: the Python packages they read our output with. */
+export function testEnvironment(root) {
+  return { ESPALIER_PYTHONPATH: pythonHelpersFolder(root), ESPALIER_PYTHON: pythonCommand() };
+}
+
+/** vitest, counted from its JSON report. */
+export async function vitest(root, { args = [], report = 'build/vitest.json', env } = {}) {
+  rmSync(join(root, report), { force: true });
+  const { code } = await run(
+    process.execPath,
+    [
+      ...['node_modules/vitest/vitest.mjs', 'run', ...args],
+      ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    ],
+    { cwd: root, env: { ...testEnvironment(root), ...env }, show: true, allowFailure: true },
+  );
+  if (!existsSync(join(root, report))) return { failures: [`vitest ended with ${code} and left no report`] };
+  const outcome = countVitest(root, JSON.parse(readFileSync(join(root, report), 'utf8')));
+  if (code !== 0 && outcome.failures.length === 0) outcome.failures.push(`vitest ended with ${code}`);
+  return outcome;
+}
+
+/** A file that fails to load has no tests of its own: it counts as one failure. */
+export function countVitest(root, report) {
+  const outcome = { passed: 0, failures: [], skips: [] };
+  for (const file of report.testResults) {
+    const name = relative(root, file.name);
+    for (const { status, fullName } of file.assertionResults) {
+      if (status === 'passed') outcome.passed += 1;
+      else if (status === 'failed') outcome.failures.push(`${name}: ${fullName}`);
+      else outcome.skips.push(`${name}: ${fullName}`);
+    }
+    const loaded = file.assertionResults.some(({ status }) => status === 'failed');
+    if (file.status === 'failed' && !loaded)
+      outcome.failures.push(`${name}: ${(file.message ?? '').split('\n')[0]}`);
+  }
+  return outcome;
+}
+
+/**
+ * GoogleTest by CMake and CTest, counted from each program's own report. Without GoogleTest on the machine the suite
+ * is one skip that says how to get it.
+ */
+export async function nativeTests(
+  root,
+  { folder = 'build/native-test', label = 'native tests', args = [], env } = {},
+) {
+  const build = join(root, folder);
+  const log = join(root, `${folder}.log`);
+  const started = Date.now();
+  rmSync(log, { force: true });
+  const options = { log, quiet: true, allowFailure: true };
+  const configured = await run(
+    'cmake',
+    [
+      ...['-S', root, '-B', build, '-DESPALIER_TESTS=ON', '-DESPALIER_ADDON=OFF'],
+      ...[`-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args],
+    ],
+    options,
+  );
+  if (configured.code !== 0) {
+    if (/GTest/.test(configured.output)) {
+      return { skips: [`${label}: GoogleTest is not installed. Install it with: ${remedy('gtest')}`] };
+    }
+    console.log(configured.output);
+    return { failures: [`${label}: cmake failed`] };
+  }
+  const jobs = String(Math.min(availableParallelism(), 4));
+  const built = await run('cmake', ['--build', build, '--parallel', jobs], options);
+  if (built.code !== 0) {
+    console.log(built.output.split('\n').slice(-60).join('\n'));
+    return { failures: [`${label}: the build failed`] };
+  }
+  console.log(`built  ${label} (${seconds(Date.now() - started)})`);
+  const reports = join(build, 'reports');
+  rmSync(reports, { recursive: true, force: true });
+  mkdirSync(reports, { recursive: true });
+  const ran = await run('ctest', ['--test-dir', build, '--output-on-failure', '--no-tests=error'], {
+    ...options,
+    env: { GTEST_OUTPUT: `json:${reports}/`, ...env },
+  });
+  const outcome = countGoogleTest(
+    readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8'))),
+  );
+  if (ran.code !== 0) {
+    console.log(ran.output.split('\n').slice(-80).join('\n'));
+    if (outcome.failures.length === 0) outcome.failures.push(`${label}: ctest ended with ${ran.code}`);
+  }
+  console.log(`${ran.code === 0 ? 'ok    ' : 'FAILED'} ${label} (${seconds(Date.now() - started)})`);
+  return outcome;
+}
+
+export function countGoogleTest(reports) {
+  const outcome = { passed: 0, failures: [], skips: [] };
+  for (const { testsuites } of reports) {
+    for (const suite of testsuites) {
+      for (const test of suite.testsuite) {
+        const name = `${suite.name}.${test.name}`;
+        if (test.failures !== undefined) outcome.failures.push(name);
+        else if (test.result === 'SKIPPED' || test.status === 'NOTRUN') outcome.skips.push(name);
+        else outcome.passed += 1;
+      }
+    }
+  }
+  return outcome;
+}
