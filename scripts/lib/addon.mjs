@@ -7,7 +7,9 @@ import { copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { run } from './run.mjs';
+import { which } from './tools.mjs';
 
 export const ADDON = 'build/Release/espalier.node';
 
@@ -62,4 +64,29 @@ export function addonLoads(path) {
   const reason =
     (probe.stderr ?? '').split('\n').find((line) => line.includes('Error')) ?? `ended by ${probe.signal}`;
   return { ok: false, problem: reason.trim() };
+}
+
+/** The node-gyp to use: the one npm hands to scripts, the project's, or the one on PATH. */
+export function nodeGyp(root) {
+  const handed = process.env.npm_config_node_gyp;
+  if (handed !== undefined && existsSync(handed)) return handed;
+  try {
+    return createRequire(join(root, 'package.json')).resolve('node-gyp/bin/node-gyp.js');
+  } catch {
+    return which('node-gyp');
+  }
+}
+
+/**
+ * Builds with node-gyp from binding.gyp into build/Release. Node's headers are the running Node's or made of
+ * node-api-headers by the built package: nothing is downloaded.
+ */
+export async function buildWithNodeGyp(root, { log, gyp }) {
+  const { nodeDirectory } = await import(pathToFileURL(join(root, 'dist/setup/headers.js')).href);
+  const headers = await nodeDirectory();
+  await run(process.execPath, [gyp, 'rebuild', `--nodedir=${headers}`], {
+    cwd: root,
+    log,
+    label: 'node-gyp',
+  });
 }

@@ -44,7 +44,7 @@ function python(): string {
 }
 
 /** The bytes of all files under a folder; 0 if it is not there. */
-async function folderBytes(folder: string): Promise<number> {
+export async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = entries
     .filter((entry) => entry.isFile())
