@@ -7,8 +7,8 @@ import { runCommand, tail } from './commands.js';
 
 /** Loads tfjs-node from the folder in argv[1], trains a step and checks that the weights moved to finite numbers. */
 const PROBE = `
-const tf = require(process.argv[1]);
 (async () => {
+  const tf = require(process.argv[1]);
   const model = tf.sequential({ layers: [tf.layers.dense({ units: 1, inputShape: [2] })] });
   model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
   const before = model.getWeights()[0].dataSync().slice();
@@ -17,7 +17,7 @@ const tf = require(process.argv[1]);
   if (!after.every(Number.isFinite) || after.every((v, i) => v === before[i])) throw new Error('training changed nothing');
   if (tf.getBackend() !== 'tensorflow') throw new Error('the backend is ' + tf.getBackend());
   console.log('espalier-probe-ok');
-})().catch((error) => { console.error(error); process.exit(1); });
+})().catch((error) => { console.error('espalier-probe-failed ' + error.message); process.exit(1); });
 `;
 
 /** Whether tfjs-node in this folder trains. `problem` holds the end of what it printed otherwise. */
@@ -29,7 +29,9 @@ export async function probeTensorFlow(folder: string): Promise<{ ok: boolean; pr
     timeout: 120_000,
   });
   const ok = code === 0 && output.includes('espalier-probe-ok');
-  return { ok, problem: ok ? '' : tail(output, 10) || `ended with ${code}` };
+  if (ok) return { ok, problem: '' };
+  const reason = output.split('espalier-probe-failed ')[1] ?? tail(output, 10);
+  return { ok, problem: reason.trim() || `ended with ${code}` };
 }
 
 const RESTORE = `"use strict";
