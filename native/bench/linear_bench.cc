@@ -1,7 +1,9 @@
-// How fast the layouts of Linear are beside our own dense: linear_bench [ROWSxCOLS,...] [N,...] [SPARSITY,...] [ISA] [cold]
+// How fast the layouts of Linear are beside our own dense: linear_bench [ROWSxCOLS,...] [N,...]
+// [SPARSITY,...] [ISA] [cold]
 //
-// One thread, random masks. A candidate is called six times to warm up, then timed in rounds that alternate with
-// the others; the median round is told. "cold" cycles through copies that together exceed the third-level cache.
+// One thread, random masks. A candidate is called six times to warm up, then timed in rounds that
+// alternate with the others; the median round is told. "cold" cycles through copies that together
+// exceed the third-level cache.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -79,11 +81,13 @@ void time_candidates(std::vector<Candidate>& candidates,
   }
 }
 
-void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool cold) {
+void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool cold,
+           const std::vector<std::string>& only) {
   const Csr csr = pruned_gaussian(rows, cols, sparsity);
   const size_t columns = (n + 15) / 16 * 16;
   const size_t x_stride = (cols + 15) / 16 * 16, y_stride = (rows + 15) / 16 * 16;
-  AlignedVector<float> x(std::max(columns * cols, 4 * x_stride)), y(std::max(columns * rows, 4 * y_stride));
+  AlignedVector<float> x(std::max(columns * cols, 4 * x_stride)),
+      y(std::max(columns * rows, 4 * y_stride));
   std::mt19937 random(2);
   std::normal_distribution<float> normal;
   for (float& value : x) value = normal(random);
@@ -100,6 +104,9 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
   std::sort(layouts.begin(), layouts.end(),
             [](const auto& a, const auto& b) { return (a == "dense") > (b == "dense"); });
   for (const std::string& layout : layouts) {
+    const bool wanted =
+        only[0].empty() || std::find(only.begin(), only.end(), layout) != only.end();
+    if (!wanted && layout != "dense" && !layout.empty()) continue;
     LinearOptions options;
     options.isa = isa;
     options.layout = layout;
@@ -112,6 +119,9 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
       candidate.copies.back()->prepare(n);
       bytes += std::max<size_t>(candidate.copies.back()->info(n).bytes, csr.values.size() * 8);
     } while (cold && bytes < 100u << 20);
+    // A layout that has no kernel for n gives way to another.
+    const std::string used = candidate.copies[0]->info(n).layout;
+    if (used.compare(0, layout.size(), layout) != 0) continue;
     if (layout.empty()) candidate.name = "chosen:" + candidate.copies[0]->info(n).layout;
     candidates.push_back(std::move(candidate));
   }
@@ -161,7 +171,8 @@ int main(int argc, char** argv) {
     if (std::sscanf(shape.c_str(), "%ux%u", &rows, &cols) != 2) return 2;
     for (const std::string& n : split(argument(2, "1,4,8,16,64"))) {
       for (const std::string& sparsity : split(argument(3, "0.5,0.75,0.9,0.95"))) {
-        bench(rows, cols, std::atoi(n.c_str()), std::atof(sparsity.c_str()), *isa, cold);
+        bench(rows, cols, std::atoi(n.c_str()), std::atof(sparsity.c_str()), *isa, cold,
+              split(argument(6, "")));
       }
     }
   }

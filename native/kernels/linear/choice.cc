@@ -19,6 +19,11 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
                       }});
     }
   }
+  if (n > kSampleMajorMax && row_tile_kernels(isa) != nullptr) {
+    const RowTilesPlan plan = plan_row_tiles(csr, n);
+    list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n),
+                    [=] { return make_row_tiles_layout(csr, isa, plan); }});
+  }
   return list;
 }
 
@@ -30,6 +35,7 @@ std::vector<std::string> layout_names(Isa isa) {
       names.push_back(std::string(form.layout) + "g");
     }
   }
+  if (row_tile_kernels(isa) != nullptr) names.push_back("tiles");
   return names;
 }
 

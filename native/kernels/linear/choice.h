@@ -15,6 +15,11 @@ struct Candidate {
   std::string name;
   double ns;  // for one call with n columns on one thread, weights in the cache they fit in
   std::function<std::unique_ptr<Layout>()> make;
+
+  // "tiles" stands for its form of any width.
+  bool forced_by(const std::string& layout) const {
+    return name == layout || (layout == "tiles" && name.compare(0, 5, layout) == 0);
+  }
 };
 
 // For batches of n. `csr` and `bias` outlive the candidates. The dense layout is always among them

@@ -12,6 +12,8 @@ namespace espalier {
 double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n);
 double csr_ns(uint32_t rows, size_t nnz, int n);
 double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n);
+double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const RowTilesPlan& plan,
+                    int n);
 
 }  // namespace espalier
 

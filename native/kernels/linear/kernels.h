@@ -81,8 +81,27 @@ struct PermuteBlockKernels {
   PermuteBlockForm forms[2];
 };
 
+struct RowTile;
+struct RowRun;
+// A view of RowTiles (row_tiles.h).
+struct RowTilesView {
+  const RowTile* tiles;
+  const RowRun* runs;
+  const uint16_t* tile_rows;
+  const uint16_t* columns;
+  const float* weights;
+};
+
+struct RowTileKernels {
+  // Computes the row blocks that the tiles make up; its padding makes no NaN.
+  void (*panel)(const RowTilesView& view, const Epilogue& epilogue, const PanelBatch& batch,
+                uint32_t tile_begin, uint32_t tile_end);
+  const char* kernel;
+};
+
 extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
+extern const RowTileKernels kRowTilesAvx512;
 extern const DenseKernels kDenseAvx512;
 
 }  // namespace espalier

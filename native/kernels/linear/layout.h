@@ -57,6 +57,16 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);
 std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
                                                   const PermuteBlockPlan& plan);
 
+struct RowTilesPlan {
+  std::string name;  // "tiles16", "tiles32", "tiles64": for panels of up to so many columns
+  uint32_t tile_rows = 0;
+  uint32_t tile_cols = 0;
+};
+const RowTileKernels* row_tile_kernels(Isa isa);  // nullptr if there are none
+RowTilesPlan plan_row_tiles(const CsrView& csr, int n);
+std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
+                                              const RowTilesPlan& plan);
+
 }  // namespace espalier
 
 #endif  // ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_

@@ -134,7 +134,7 @@ class LinearImpl final : public Linear {
     regime.dense_ns = list.front().ns;
     const Candidate* best = nullptr;
     for (const Candidate& candidate : list) {
-      if (candidate.name == forced_) {
+      if (candidate.forced_by(forced_)) {
         best = &candidate;
         regime.reason = "forced";
         break;
