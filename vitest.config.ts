@@ -1,8 +1,13 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    // Minutes of building and installing: `npm run test:full` asks for these.
+    exclude: [
+      ...configDefaults.exclude,
+      ...(process.env.ESPALIER_FULL === '1' ? [] : ['test/**/*.full.test.ts']),
+    ],
     // tfjs-node and our own addon are native: each test file gets a process of its own.
     pool: 'forks',
     maxWorkers: 2,

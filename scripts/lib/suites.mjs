@@ -6,7 +6,7 @@ import { pythonHelpersFolder } from './python.mjs';
 import { nodeHeaders } from './addon.mjs';
 import { run, seconds } from './run.mjs';
 import { filesUnder } from './stamp.mjs';
-import { pythonCommand, remedy } from './tools.mjs';
+import { pythonCommand, remedy, which } from './tools.mjs';
 
 /** Runs one command as one test: its output is shown only where it fails. */
 async function check(root, name, command, args, env) {
@@ -142,6 +142,65 @@ export async function nativeTests(
   }
   console.log(`${ran.code === 0 ? 'ok    ' : 'FAILED'} ${label} (${seconds(Date.now() - started)})`);
   return outcome;
+}
+
+/**
+ * Builds the libFuzzer targets with clang and runs each for some seconds. A target is one program build/fuzz/fuzz_*.
+ * Without clang this is one skip.
+ */
+export async function fuzzSmoke(root, { time = 20 } = {}) {
+  const clang = which('clang++', 'clang++-14');
+  if (clang === undefined)
+    return { skips: [`fuzz targets: clang is not installed. Install it with: ${remedy('clang++')}`] };
+  const build = join(root, 'build/fuzz');
+  const log = join(root, 'build/fuzz.log');
+  rmSync(log, { force: true });
+  const options = { log, quiet: true, allowFailure: true };
+  const configured = await run(
+    'cmake',
+    [
+      ...[
+        '-S',
+        root,
+        '-B',
+        build,
+        `-DCMAKE_CXX_COMPILER=${clang}`,
+        '-DESPALIER_FUZZ=ON',
+        '-DESPALIER_ADDON=OFF',
+      ],
+      `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`,
+    ],
+    options,
+  );
+  const built =
+    configured.code === 0
+      ? await run(
+          'cmake',
+          ['--build', build, '--parallel', String(Math.min(availableParallelism(), 4))],
+          options,
+        )
+      : configured;
+  if (built.code !== 0) {
+    console.log(built.output.split('\n').slice(-60).join('\n'));
+    return { failures: ['fuzz targets: the build failed'] };
+  }
+  const targets = filesUnder(build, ['.'], (path) => /(^|\/)fuzz_[a-z0-9_]+$/.test(path));
+  if (targets.length === 0) return { failures: ['fuzz targets: none was built'] };
+  const results = [];
+  for (const target of targets) {
+    results.push(
+      await check(
+        build,
+        `${target}, ${time} s`,
+        join(build, target),
+        [`-max_total_time=${time}`, '-rss_limit_mb=2048'],
+        {
+          UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+        },
+      ),
+    );
+  }
+  return merge(results);
 }
 
 export function countGoogleTest(reports) {
