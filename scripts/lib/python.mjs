@@ -3,10 +3,10 @@
  * hashes, installed once a machine into the user's cache, found by tests through ESPALIER_PYTHONPATH.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { cacheFolder } from './cache.mjs';
+import { cacheFolder, temporaryBeside } from './cache.mjs';
 import { run } from './run.mjs';
 import { pythonCommand } from './tools.mjs';
 
@@ -28,8 +28,7 @@ export function pythonHelpersFolder(root) {
 export async function installPythonHelpers(root, { log } = {}) {
   const folder = pythonHelpersFolder(root);
   if (existsSync(join(folder, '.complete'))) return { folder, installed: false };
-  const temporary = `${folder}.${process.pid}.tmp`;
-  mkdirSync(dirname(folder), { recursive: true });
+  const temporary = temporaryBeside(folder);
   try {
     await run(
       pythonCommand(),

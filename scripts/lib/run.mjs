@@ -6,6 +6,12 @@ import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 
+/** What runs now: ended with this process, also where only it gets the signal. */
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill();
+});
+
 export class CommandFailed extends Error {
   constructor(command, code, tail) {
     super(`${command} failed (${code})`);
@@ -35,6 +41,8 @@ export function run(command, args, options = {}) {
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+
+  running.add(child);
 
   const chunks = [];
   let size = 0;
@@ -72,6 +80,7 @@ export function run(command, args, options = {}) {
 
   return new Promise((resolve, reject) => {
     const finish = (code) => {
+      running.delete(child);
       clearInterval(ticker);
       clearTimeout(timer);
       if (interactive) process.stdout.write('\r\x1b[K');

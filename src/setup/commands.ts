@@ -1,5 +1,5 @@
 /** Running other programs for set-up: their output is kept for the message that tells of a failure. */
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 
 export interface CommandResult {
   /** The exit code, or the signal that ended it, or 127 where it could not be started. */
@@ -13,6 +13,12 @@ export interface CommandOptions {
   /** Milliseconds after which the program is ended. */
   timeout?: number;
 }
+
+/** What runs now: ended with this process, also where only it gets the signal. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill();
+});
 
 /** Runs a program without a shell and without standard input. Never rejects: the code tells. */
 export function runCommand(
@@ -29,11 +35,16 @@ export function runCommand(
       timeout: options.timeout,
       killSignal: 'SIGKILL',
     });
+    running.add(child);
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
     const output = () => Buffer.concat(chunks).toString('utf8');
-    child.on('error', (error) => resolve({ code: 127, output: `${output()}${error.message}` }));
-    child.on('close', (code, signal) => resolve({ code: code ?? signal ?? 1, output: output() }));
+    const finish = (result: CommandResult) => {
+      running.delete(child);
+      resolve(result);
+    };
+    child.on('error', (error) => finish({ code: 127, output: `${output()}${error.message}` }));
+    child.on('close', (code, signal) => finish({ code: code ?? signal ?? 1, output: output() }));
   });
 }
 

@@ -7,7 +7,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { cacheFolder } from '../../scripts/lib/cache.mjs';
+import { cacheFolder, temporaryBeside } from '../../scripts/lib/cache.mjs';
 import { pythonCommand, remedy } from '../../scripts/lib/tools.mjs';
 import { EspalierError } from '../errors.js';
 import { runCommand, tail } from './commands.js';
@@ -68,7 +68,7 @@ async function fetchWheel(wheel: Wheel, cache: string, progress: Progress): Prom
   }
   const megabytes = Math.round(wheel.bytes / 1e6);
   progress.say(`fetching ${wheel.project} ${wheel.version} from PyPI (${megabytes} MB, kept in ${cache})`);
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(path);
   await mkdir(join(temporary, 'wheel'), { recursive: true });
   // pip unpacks and downloads under TMPDIR: that is where its progress can be seen.
   let fetching = true;
@@ -185,7 +185,7 @@ export async function provideLibrary(wheel: Wheel, progress: Progress): Promise<
   if (state === 'whole') return folder;
   if (state === 'damaged') progress.say(`${folder} is damaged: unpacking it again`);
   const archive = await fetchWheel(wheel, cacheFolder(), progress);
-  const temporary = `${folder}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(folder);
   try {
     await mkdir(temporary, { recursive: true });
     await unpack(wheel, archive, temporary, progress);

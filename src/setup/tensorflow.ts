@@ -8,6 +8,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { cp, link, mkdir, readFile, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve } from 'node:path';
+import { temporaryBeside } from '../../scripts/lib/cache.mjs';
 import { checkTools, describeMissing, which } from '../../scripts/lib/tools.mjs';
 import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
@@ -104,7 +105,7 @@ async function provideFile(source: string, destination: string): Promise<void> {
 /** Lays deps/ out as tfjs-node's installer would have, whole or not at all. */
 async function layOut(installation: TensorFlowInstallation, wheel: Wheel, library: string): Promise<void> {
   const deps = join(installation.folder, 'deps');
-  const temporary = `${deps}.${process.pid}.tmp`;
+  const temporary = temporaryBeside(deps);
   try {
     await mkdir(join(temporary, 'lib'), { recursive: true });
     await cp(join(library, 'include'), join(temporary, 'include'), { recursive: true });

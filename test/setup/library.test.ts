@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -102,6 +102,16 @@ describe('the TensorFlow library in the cache', () => {
     await provideLibrary(wheel, progress);
     expect(statSync(kept).size).toBe(wheel.bytes);
     expect(said.join('\n')).toMatch(/is damaged: fetching it again/);
+  });
+
+  it('clears what an interrupted fetch left, and leaves a running one alone', async () => {
+    const downloads = join(folder, 'cache/downloads');
+    // Above the largest process id that Linux gives; and this process's parent, which runs.
+    const [dead, alive] = ['other.whl.4194305.tmp', `other.whl.${process.ppid}.tmp`];
+    for (const name of [dead, alive]) mkdirSync(join(downloads, name), { recursive: true });
+    await provideLibrary(wheel, progress);
+    expect(readdirSync(downloads)).toContain(alive);
+    expect(readdirSync(downloads)).not.toContain(dead);
   });
 
   it('refuses a file whose hash is another, and leaves nothing behind', async () => {
