@@ -30,7 +30,8 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
 std::vector<std::string> layout_names(Isa isa) {
   std::vector<std::string> names = {"csr", "dense"};
   if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {
-    for (const PermuteBlockForm& form : kernels->forms) {
+    for (uint32_t i = 0; i < kernels->form_count; ++i) {
+      const PermuteBlockForm& form = kernels->forms[i];
       names.push_back(form.layout);
       names.push_back(std::string(form.layout) + "g");
     }

@@ -78,6 +78,7 @@ struct PermuteBlockForm {
 };
 struct PermuteBlockKernels {
   uint32_t lanes;
+  uint32_t form_count;
   PermuteBlockForm forms[2];
 };
 
@@ -101,8 +102,11 @@ struct RowTileKernels {
 
 extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
+extern const PermuteBlockKernels kPermuteBlockAvx2;
 extern const RowTileKernels kRowTilesAvx512;
+extern const RowTileKernels kRowTilesAvx2;
 extern const DenseKernels kDenseAvx512;
+extern const DenseKernels kDenseAvx2;
 
 }  // namespace espalier
 

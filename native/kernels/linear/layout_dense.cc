@@ -7,6 +7,7 @@ namespace {
 const DenseKernels& dense_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return kDenseAvx512;
+  if (isa == Isa::kAvx2) return kDenseAvx2;
 #endif
   return kDensePortable;
 }

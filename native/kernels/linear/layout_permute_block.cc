@@ -53,6 +53,7 @@ class PermuteBlockLayout final : public Layout {
 const PermuteBlockKernels* permute_block_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return &kPermuteBlockAvx512;
+  if (isa == Isa::kAvx2) return &kPermuteBlockAvx2;
 #endif
   (void)isa;
   return nullptr;
@@ -62,7 +63,8 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
   std::vector<PermuteBlockPlan> plans;
   const PermuteBlockKernels* kernels = permute_block_kernels(isa);
   if (kernels == nullptr) return plans;
-  for (const PermuteBlockForm& form : kernels->forms) {
+  for (uint32_t i = 0; i < kernels->form_count; ++i) {
+    const PermuteBlockForm& form = kernels->forms[i];
     PermuteBlockPlan plan;
     plan.form = &form;
     plan.name = form.layout;

@@ -40,6 +40,7 @@ class RowTilesLayout final : public Layout {
 const RowTileKernels* row_tile_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return &kRowTilesAvx512;
+  if (isa == Isa::kAvx2) return &kRowTilesAvx2;
 #endif
   (void)isa;
   return nullptr;
@@ -52,10 +53,14 @@ RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
   RowTilesPlan plan;
   plan.tile_rows = std::clamp(csr.rows / kRowBlocks, kLeastRows, kMostRows);
   const uint32_t columns = n <= 16 ? 16 : n <= 32 ? 32 : 64;
-  // Three quarters of the cache for the panel, the rest for weights and sums that pass through.
-  const size_t budget = cache_sizes().l1d / 4 * 3;
+  // The panel of a tile fills most of the first-level cache. Where rows are so sparse that starting
+  // and storing their sums outweighs the few non-zeros of such a tile, it may spill over.
+  constexpr double kWorthStarting = 8;  // non-zeros of a row in a tile
+  const double cache_cols = static_cast<double>(cache_sizes().l1d) / (columns * sizeof(float));
+  const double density = static_cast<double>(csr.nnz()) / (1.0 * csr.rows * csr.cols + 1);
   plan.tile_cols = static_cast<uint32_t>(
-      std::clamp<size_t>(budget / (columns * sizeof(float)), 16, kMostTileCols));
+      std::clamp(kWorthStarting / (density + 1e-9), std::max(16.0, 0.9 * cache_cols),
+                 std::min<double>(1.5 * cache_cols, kMostTileCols)));
   plan.name = "tiles" + std::to_string(columns);
   return plan;
 }

@@ -1,6 +1,6 @@
 // Permute-block kernels for AVX-512 (permute_block.h): 16 rows are the lanes, a block of 32 or 64
 // columns of x lies in two or four registers.
-#include "kernels/linear/avx512_common.h"
+#include "kernels/linear/vector_avx512.h"
 
 namespace espalier {
 namespace {
@@ -58,16 +58,16 @@ ESPALIER_INLINE void add_step(const Inputs<kRegisters>* inputs, const float* wei
 }
 
 // The 16 sums of one sample to their rows; the lanes that are live and not finite.
-ESPALIER_INLINE __mmask16 store_group(const PermuteBlockView& view, uint32_t group, __m512 sum,
-                                      const Epilogue& epilogue, float* y) {
+ESPALIER_INLINE uint32_t store_group(const PermuteBlockView& view, uint32_t group, __m512 sum,
+                                     const Epilogue& epilogue, float* y) {
   sum = _mm512_add_ps(sum, _mm512_loadu_ps(view.bias + group * kLanes));
-  const __m512 result = apply(epilogue, sum);
+  const __m512 result = Zmm::activate(epilogue, sum);
   if (view.order == nullptr) {
     const uint32_t row = group * kLanes;
     const __mmask16 live =
         view.rows - row >= kLanes ? __mmask16{0xffff} : first_lanes(view.rows - row);
     _mm512_mask_storeu_ps(y + row, live, result);
-    return not_finite(sum) & live;
+    return Zmm::not_finite(sum) & live;
   }
   const uint32_t* rows = view.order + group * kLanes;
   alignas(64) float values[kLanes];
@@ -75,11 +75,11 @@ ESPALIER_INLINE __mmask16 store_group(const PermuteBlockView& view, uint32_t gro
   // Only the last lanes of a group can be without a row.
   if (rows[kLanes - 1] != kNoLaneRow) {
     ESPALIER_UNROLL for (uint32_t lane = 0; lane < kLanes; ++lane) y[rows[lane]] = values[lane];
-    return not_finite(sum);
+    return Zmm::not_finite(sum);
   }
   uint32_t lane = 0;
   for (; rows[lane] != kNoLaneRow; ++lane) y[rows[lane]] = values[lane];
-  return not_finite(sum) & first_lanes(lane);
+  return Zmm::not_finite(sum) & first_lanes(lane);
 }
 
 template <int kSamples, int kRegisters>
@@ -89,7 +89,7 @@ bool groups(const PermuteBlockView& view, const Epilogue& epilogue, const Sample
   const uint32_t partial = view.cols % kBlockCols == 0 ? UINT32_MAX : view.cols / kBlockCols;
   // Two chains for even and odd steps hide the latency of the FMA when there is but one sample.
   constexpr int kChains = kSamples == 1 ? 2 : 1;
-  __mmask16 bad = 0;
+  uint32_t bad = 0;
   for (uint32_t group = group_begin; group < group_end; ++group) {
     __m512 sums[kChains][kSamples];
     ESPALIER_UNROLL for (int c = 0; c < kChains; ++c) {
@@ -144,7 +144,8 @@ bool samples(const PermuteBlockView& view, const Epilogue& epilogue, const Sampl
 }  // namespace
 
 const PermuteBlockKernels kPermuteBlockAvx512 = {
-    16,
+    kLanes,
+    2,
     {{64, 32, samples<4>, "pb64", "spmv_f32_pb64_avx512"},
      {32, 32, samples<2>, "pb32", "spmv_f32_pb32_avx512"}}};
 
