@@ -3,7 +3,7 @@
  * Plain JavaScript without dependencies: it runs before `npm ci` and inside the packed package.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const PACKAGES = {
@@ -26,15 +26,24 @@ const MANAGERS = [
   ['brew', 'brew', 'brew install'],
 ];
 
+function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The first of `names` found on PATH, as an absolute path; undefined if none is there. */
 export function which(...names) {
   for (const name of names) {
     if (name.includes('/')) {
-      if (existsSync(name)) return name;
+      if (isExecutable(name)) return name;
       continue;
     }
     for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-      if (folder !== '' && existsSync(join(folder, name))) return join(folder, name);
+      if (folder !== '' && isExecutable(join(folder, name))) return join(folder, name);
     }
   }
   return undefined;

@@ -23,7 +23,7 @@ describe('set-up', () => {
   it('names each missing tool with the command that installs it', () => {
     symlinkSync(process.execPath, join(folder, 'node'));
     // With apt-get there, the command is Debian's; it is not run.
-    writeFileSync(join(folder, 'apt-get'), '');
+    writeFileSync(join(folder, 'apt-get'), '', { mode: 0o755 });
     const { status, stderr } = spawnSync(
       process.execPath,
       [join(root, 'scripts/setup.mjs'), '--only', 'tools'],
@@ -46,7 +46,8 @@ describe('set-up', () => {
   it('finds programs by name on PATH', () => {
     vi.stubEnv('PATH', folder);
     expect(which('nothing', 'tool')).toBeUndefined();
-    writeFileSync(join(folder, 'tool'), '');
+    writeFileSync(join(folder, 'nothing'), 'not a program', { mode: 0o644 });
+    writeFileSync(join(folder, 'tool'), '', { mode: 0o755 });
     expect(which('nothing', 'tool')).toBe(join(folder, 'tool'));
     vi.unstubAllEnvs();
   });
