@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { ADDON, addonLoads, buildWithCMake, nodeHeaders, placePrebuilt, prebuiltPath } from './lib/addon.mjs';
 import { installPythonHelpers } from './lib/python.mjs';
-import { CommandFailed, run, seconds } from './lib/run.mjs';
+import { CommandFailed, exitOnInterrupt, run, seconds } from './lib/run.mjs';
 import { Stamps, filesUnder, fingerprint } from './lib/stamp.mjs';
 import { checkTools, describeMissing } from './lib/tools.mjs';
 
@@ -139,10 +139,7 @@ export function reportFailure(error) {
 }
 
 if (process.argv[1] !== undefined && fileURLToPath(import.meta.url) === realpathSync(process.argv[1])) {
-  process.on('SIGINT', () => {
-    console.error('\ninterrupted; the next run goes on where this one stopped');
-    process.exit(130);
-  });
+  exitOnInterrupt('interrupted; the next run goes on where this one stopped');
   const only = process.argv.indexOf('--only');
   try {
     await setup(only === -1 ? undefined : process.argv[only + 1]?.split(','));

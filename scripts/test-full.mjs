@@ -3,11 +3,12 @@
  * `npm run test:full`: what `npm test` leaves out for its time. Native tests under the sanitizers, the fuzz targets
  * for a short while, and the package as its users get it: installed clean, built by CMake and by node-gyp.
  */
+import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
 import { fuzzSmoke, nativeTests, vitest } from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
-process.on('SIGINT', () => process.exit(130));
+exitOnInterrupt();
 
 const SANITIZERS = [
   {

@@ -9,8 +9,28 @@ import { dirname } from 'node:path';
 /** What runs now: ended with this process, also where only it gets the signal. */
 const running = new Set();
 process.on('exit', () => {
-  for (const child of running) child.kill();
+  for (const child of running) child.kill('SIGKILL');
 });
+
+/**
+ * On Ctrl-C and SIGTERM ends what runs and exits with 130 once that is gone, for it would meet the next run (npm goes
+ * on installing when it is asked to stop: after two seconds it is not asked again).
+ */
+export function exitOnInterrupt(message) {
+  let interrupted = false;
+  const stop = () => {
+    if (interrupted) return;
+    interrupted = true;
+    if (message !== undefined) console.error(`\n${message}`);
+    for (const child of running) child.kill('SIGTERM');
+    const deadline = Date.now() + 2_000;
+    setInterval(() => {
+      if (running.size === 0 || Date.now() > deadline) process.exit(130);
+    }, 50);
+  };
+  process.on('SIGINT', stop);
+  process.on('SIGTERM', stop);
+}
 
 export class CommandFailed extends Error {
   constructor(command, code, tail) {
