@@ -19,7 +19,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
                       }});
     }
   }
-  if (n > kSampleMajorMax && row_tile_kernels(isa) != nullptr) {
+  if (n > kSampleMajorMax) {
     const RowTilesPlan plan = plan_row_tiles(csr, n);
     list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n),
                     [=] { return make_row_tiles_layout(csr, isa, plan); }});
@@ -28,7 +28,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
 }
 
 std::vector<std::string> layout_names(Isa isa) {
-  std::vector<std::string> names = {"csr", "dense"};
+  std::vector<std::string> names = {"csr", "dense", "tiles"};
   if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {
     for (uint32_t i = 0; i < kernels->form_count; ++i) {
       const PermuteBlockForm& form = kernels->forms[i];
@@ -36,7 +36,6 @@ std::vector<std::string> layout_names(Isa isa) {
       names.push_back(std::string(form.layout) + "g");
     }
   }
-  if (row_tile_kernels(isa) != nullptr) names.push_back("tiles");
   return names;
 }
 

@@ -142,15 +142,18 @@ ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, cons
 }
 
 // The columns of W go in blocks, so that the block of the panel stays in the first-level cache
-// while all tiles pass over it.
-constexpr uint32_t kPanelBlockBytes = 20 * 1024;
+// while all tiles pass over it. Rows of the panel that are used in part still take their share of
+// it: a power of two as a stride leaves the rest of the cache unused.
+constexpr uint32_t kPanelBlockFloats = 20 * 1024 / sizeof(float);
+constexpr uint32_t kLeastBlockCols = 64;
 
 // batch.n fills kVectors vectors, the last perhaps in part.
 template <typename V, int kRows, int kVectors>
 bool dense_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
                  const PanelBatch& batch, uint32_t tile_begin, uint32_t tile_end) {
-  constexpr uint32_t kMostCols = kPanelBlockBytes / (kVectors * V::kWidth * sizeof(float));
-  const uint32_t blocks = cols <= kMostCols ? 1 : (cols + kMostCols - 1) / kMostCols;
+  const uint32_t fitting = static_cast<uint32_t>(kPanelBlockFloats / batch.ldx);
+  const uint32_t most_cols = fitting < kLeastBlockCols ? kLeastBlockCols : fitting;
+  const uint32_t blocks = cols <= most_cols ? 1 : (cols + most_cols - 1) / most_cols;
   const uint32_t block_cols = (cols + blocks - 1) / blocks;
   const int last_lanes = batch.n - (kVectors - 1) * V::kWidth;
   const uint32_t live_lanes = last_lanes <= 0 ? 0 : (1u << last_lanes) - 1;

@@ -103,6 +103,7 @@ struct RowTileKernels {
 extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
 extern const PermuteBlockKernels kPermuteBlockAvx2;
+extern const RowTileKernels kRowTilesPortable;
 extern const RowTileKernels kRowTilesAvx512;
 extern const RowTileKernels kRowTilesAvx2;
 extern const DenseKernels kDenseAvx512;

@@ -47,6 +47,9 @@ std::unique_ptr<Layout> make_dense_layout(const CsrView& csr, Isa isa);
 // A way to pack permute-blocks, counted but not packed.
 struct PermuteBlockPlan {
   const PermuteBlockForm* form = nullptr;
+  uint32_t form_index = 0;
+  uint32_t lanes = 0;
+  bool grouped = false;
   std::string name;  // "pb64": rows in order, "pb64g": grouped
   BlockCounts counts;
   std::vector<uint32_t> order;
@@ -62,7 +65,7 @@ struct RowTilesPlan {
   uint32_t tile_rows = 0;
   uint32_t tile_cols = 0;
 };
-const RowTileKernels* row_tile_kernels(Isa isa);  // nullptr if there are none
+const RowTileKernels& row_tile_kernels(Isa isa);
 RowTilesPlan plan_row_tiles(const CsrView& csr, int n);
 std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
                                               const RowTilesPlan& plan);

@@ -9,6 +9,7 @@ const DenseKernels& dense_kernels(Isa isa) {
   if (isa == Isa::kAvx512) return kDenseAvx512;
   if (isa == Isa::kAvx2) return kDenseAvx2;
 #endif
+  (void)isa;
   return kDensePortable;
 }
 

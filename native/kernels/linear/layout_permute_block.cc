@@ -67,11 +67,14 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
     const PermuteBlockForm& form = kernels->forms[i];
     PermuteBlockPlan plan;
     plan.form = &form;
+    plan.form_index = i;
+    plan.lanes = kernels->lanes;
     plan.name = form.layout;
     plan.counts = count_blocks(csr, form.block_cols);
     plan.order = rows_in_order(csr.rows, kernels->lanes);
     plan.size = count_permute_block(plan.counts, plan.order, kernels->lanes);
     plans.push_back(plan);
+    plan.grouped = true;
     plan.name += "g";
     plan.order = group_rows_greedily(csr, plan.counts, kernels->lanes);
     plan.size = count_permute_block(plan.counts, plan.order, kernels->lanes);

@@ -37,13 +37,13 @@ class RowTilesLayout final : public Layout {
 
 }  // namespace
 
-const RowTileKernels* row_tile_kernels(Isa isa) {
+const RowTileKernels& row_tile_kernels(Isa isa) {
 #if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return &kRowTilesAvx512;
-  if (isa == Isa::kAvx2) return &kRowTilesAvx2;
+  if (isa == Isa::kAvx512) return kRowTilesAvx512;
+  if (isa == Isa::kAvx2) return kRowTilesAvx2;
 #endif
   (void)isa;
-  return nullptr;
+  return kRowTilesPortable;
 }
 
 // Row blocks: enough for a few threads, and large enough that rows of the same count meet and a
@@ -67,7 +67,7 @@ RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
 
 std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
                                               const RowTilesPlan& plan) {
-  return std::make_unique<RowTilesLayout>(csr, *row_tile_kernels(isa), plan);
+  return std::make_unique<RowTilesLayout>(csr, row_tile_kernels(isa), plan);
 }
 
 }  // namespace espalier

@@ -17,6 +17,8 @@ namespace {
 // A thread is worth waking for this much work.
 constexpr double kPartNs = 8000;
 
+constexpr double kClearGain = 0.96;
+
 // Batch sizes that share a layout, and the size for which it is chosen.
 constexpr int kRegimes = 8;
 constexpr int kPanelRegime = 4;  // the first that lies in panels
@@ -139,7 +141,9 @@ class LinearImpl final : public Linear {
         regime.reason = "forced";
         break;
       }
-      if (best == nullptr || candidate.ns < best->ns) best = &candidate;
+      // A prediction is good for some percent: dense, the first, gives way only to a clear gain.
+      const double worth = best == &list.front() ? kClearGain : 1.0;
+      if (best == nullptr || candidate.ns < worth * best->ns) best = &candidate;
     }
     if (regime.reason == nullptr) {
       regime.reason = best == &list.front() ? "no sparse layout is predicted to be faster"

@@ -1,0 +1,57 @@
+// Four floats in the vector extension of GCC and Clang, as vector.h wants it: compiled for what
+// every machine of its kind has (SSE2 on x86-64).
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_VECTOR_PORTABLE_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_VECTOR_PORTABLE_H_
+
+#include "kernels/linear/vector.h"
+
+namespace espalier {
+namespace {
+
+struct Quad {
+  typedef float Vector __attribute__((vector_size(16)));
+  static constexpr int kWidth = 4;
+  ESPALIER_INLINE Vector load(const float* p) {
+    Vector v;
+    __builtin_memcpy(&v, p, sizeof(v));
+    return v;
+  }
+  ESPALIER_INLINE void store(float* p, Vector v) { __builtin_memcpy(p, &v, sizeof(v)); }
+  ESPALIER_INLINE void store_first(float* p, Vector v, uint32_t n) {
+    if (n >= 4) return store(p, v);
+    for (uint32_t i = 0; i < n; ++i) p[i] = v[i];
+  }
+  ESPALIER_INLINE Vector zero() { return Vector{}; }
+  ESPALIER_INLINE Vector broadcast(const float* p) { return Vector{*p, *p, *p, *p}; }
+  ESPALIER_INLINE Vector add(Vector a, Vector b) { return a + b; }
+  ESPALIER_INLINE Vector fma(Vector a, Vector b, Vector c) { return a * b + c; }
+  ESPALIER_INLINE Vector load_four(const float* p) { return load(p); }
+  ESPALIER_INLINE Vector spread(Vector four, int i) {
+    return Vector{four[i], four[i], four[i], four[i]};
+  }
+  ESPALIER_INLINE Vector activate(const Epilogue& epilogue, Vector v) {
+    const Vector zero = {}, six = {6, 6, 6, 6};
+    switch (epilogue.kind) {
+      case ActivationKind::kRelu:
+        return v < zero ? zero : v;
+      case ActivationKind::kRelu6:
+        return v < zero ? zero : v > six ? six : v;
+      case ActivationKind::kLeakyRelu:
+        return v < zero ? v * epilogue.alpha : v;
+      default:
+        return v;
+    }
+  }
+  // v - v is 0 for finite values and NaN for the others.
+  ESPALIER_INLINE uint32_t not_finite(Vector v) {
+    const Vector zero = v - v;
+    uint32_t bits = 0;
+    for (int i = 0; i < 4; ++i) bits |= (zero[i] != 0.0f ? 1u : 0u) << i;
+    return bits;
+  }
+};
+
+}  // namespace
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_VECTOR_PORTABLE_H_
