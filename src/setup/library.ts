@@ -124,6 +124,8 @@ with zipfile.ZipFile(archive) as wheel:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with wheel.open(member) as source, open(path, "wb") as out:
             shutil.copyfileobj(source, out, 1 << 20)
+        # Projects have hard links to it: none is to change what the others load.
+        os.chmod(path, 0o444)
 `;
 
 async function unpack(wheel: Wheel, archive: string, target: string, progress: Progress): Promise<void> {

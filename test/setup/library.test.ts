@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -86,6 +87,7 @@ describe('the TensorFlow library in the cache', () => {
     const library = await provideLibrary(wheel, progress);
     const file = join(library, 'lib/libtensorflow_cc.so.2');
     const whole = readFileSync(file, 'utf8');
+    chmodSync(file, 0o644);
     writeFileSync(file, whole.replace('l', 'L'));
     utimesSync(file, 1, 1);
     expect((await inspectLibrary(wheel)).state).toBe('damaged');
