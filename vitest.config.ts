@@ -1,4 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { pythonHelpersFolder } from './scripts/lib/python.mjs';
+import { pythonCommand } from './scripts/lib/tools.mjs';
 
 export default defineConfig({
   test: {
@@ -15,6 +17,11 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A test that asserts nothing fails.
     expect: { requireAssertions: true },
-    env: { TF_CPP_MIN_LOG_LEVEL: '2' },
+    env: {
+      TF_CPP_MIN_LOG_LEVEL: '2',
+      // The Python packages that tests read our output with: `npm run setup` installs them there.
+      ESPALIER_PYTHON: pythonCommand() ?? 'python3',
+      ESPALIER_PYTHONPATH: pythonHelpersFolder(import.meta.dirname),
+    },
   },
 });

@@ -52,11 +52,6 @@ export async function checks(root) {
   ]);
 }
 
-/** What tests find of set-up: the Python packages they read our output with. */
-export function testEnvironment(root) {
-  return { ESPALIER_PYTHONPATH: pythonHelpersFolder(root), ESPALIER_PYTHON: pythonCommand() };
-}
-
 /** vitest, counted from its JSON report. */
 export async function vitest(root, { args = [], report = 'build/vitest.json', env } = {}) {
   rmSync(join(root, report), { force: true });
@@ -66,7 +61,7 @@ export async function vitest(root, { args = [], report = 'build/vitest.json', en
       ...['node_modules/vitest/vitest.mjs', 'run', ...args],
       ...['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
     ],
-    { cwd: root, env: { ...testEnvironment(root), ...env }, show: true, allowFailure: true },
+    { cwd: root, env, show: true, allowFailure: true },
   );
   if (!existsSync(join(root, report))) return { failures: [`vitest ended with ${code} and left no report`] };
   const outcome = countVitest(root, JSON.parse(readFileSync(join(root, report), 'utf8')));

@@ -1,0 +1,1 @@
+export function pythonHelpersFolder(root: string): string;
