@@ -97,7 +97,11 @@ bool isa_available(Isa isa) {
     case Isa::kPortable:
       return true;
     case Isa::kNeon:
+#if defined(__aarch64__)
+      return true;  // part of the architecture
+#else
       return false;
+#endif
     case Isa::kAvx2:
       return isa_support().avx2;
     case Isa::kAvx512:

@@ -104,8 +104,10 @@ extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
 extern const PermuteBlockKernels kPermuteBlockAvx2;
 extern const RowTileKernels kRowTilesPortable;
+extern const RowTileKernels kRowTilesNeon;
 extern const RowTileKernels kRowTilesAvx512;
 extern const RowTileKernels kRowTilesAvx2;
+extern const DenseKernels kDenseNeon;
 extern const DenseKernels kDenseAvx512;
 extern const DenseKernels kDenseAvx2;
 

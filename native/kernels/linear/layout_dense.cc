@@ -8,6 +8,8 @@ const DenseKernels& dense_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return kDenseAvx512;
   if (isa == Isa::kAvx2) return kDenseAvx2;
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return kDenseNeon;
 #endif
   (void)isa;
   return kDensePortable;

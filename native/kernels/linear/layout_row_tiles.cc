@@ -41,6 +41,8 @@ const RowTileKernels& row_tile_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return kRowTilesAvx512;
   if (isa == Isa::kAvx2) return kRowTilesAvx2;
+#elif defined(__aarch64__)
+  if (isa == Isa::kNeon) return kRowTilesNeon;
 #endif
   (void)isa;
   return kRowTilesPortable;

@@ -18,6 +18,9 @@ ESPALIER_INLINE const float* inputs_at(const float* x, size_t ldx, uint32_t colu
                                         static_cast<size_t>(column) * kScale);
 }
 
+// Entries are fetched so far ahead of their use.
+constexpr int kAhead = 256;
+
 struct TileContext {
   const float* x;  // at the tile's first column
   size_t ldx;
@@ -41,7 +44,7 @@ ESPALIER_INLINE void tile_rows(const TileContext& tile, const uint16_t* rows, ui
       sums[r][v] = tile.first ? V::broadcast(tile.bias + rows[r]) : V::load(y[r] + v * V::kWidth);
     }
   }
-  for (uint32_t step = 0; step < steps; ++step, columns += kStride, weights += kStride) {
+  const auto add_step = [&]() __attribute__((always_inline)) {
     uint64_t packed = 0;  // all columns of a step in one load
     __builtin_memcpy(&packed, columns, kRows * sizeof(*columns));
     typename V::Vector four{};
@@ -53,7 +56,17 @@ ESPALIER_INLINE void tile_rows(const TileContext& tile, const uint16_t* rows, ui
         sums[r][v] = V::fma(weight, V::load(x + v * V::kWidth), sums[r][v]);
       }
     }
+    columns += kStride;
+    weights += kStride;
+  };
+  uint32_t step = 0;
+  for (; step + 4 <= steps; step += 4) {
+    // Four steps of a quad read one line of weights and half of one of columns.
+    __builtin_prefetch(weights + kAhead);
+    __builtin_prefetch(columns + kAhead);
+    ESPALIER_UNROLL for (int i = 0; i < 4; ++i) add_step();
   }
+  for (; step < steps; ++step) add_step();
   ESPALIER_UNROLL for (int r = 0; r < kRows; ++r) {
     ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) {
       V::store(y[r] + v * V::kWidth,
