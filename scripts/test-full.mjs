@@ -1,11 +1,11 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full`: what `npm test` leaves out for its time. Native tests under the sanitizers, the fuzz targets
- * for a short while, and the package as its users get it: installed clean, built by CMake and by node-gyp.
+ * `npm run test:full`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
+ * fuzz targets for a short while, and the package as its users get it: installed clean, built by CMake and by node-gyp.
  */
 import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
-import { fuzzSmoke, nativeTests, vitest } from './lib/suites.mjs';
+import { crossTests, fuzzSmoke, nativeTests, vitest } from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
 exitOnInterrupt();
@@ -36,6 +36,8 @@ async function main() {
     console.log(`\n${options.label}`);
     tally.add(options.label, await nativeTests(root, options));
   }
+  console.log('\nnative tests for arm64');
+  tally.add('native tests (arm64)', await crossTests(root));
   console.log('\nfuzz targets');
   tally.add('fuzz targets', await fuzzSmoke(root));
   console.log('\nthe package');

@@ -139,6 +139,33 @@ export async function nativeTests(
   return outcome;
 }
 
+/** The NEON kernels on an x64 machine: the native tests built for arm64 and run under QEMU. */
+export async function crossTests(root) {
+  const label = 'native tests (arm64 under QEMU)';
+  if (process.arch === 'arm64') return nativeTests(root, { label: 'native tests (arm64)' });
+  const sources = '/usr/src/googletest';
+  const needed = { 'g++-aarch64-linux-gnu': 'aarch64-linux-gnu-g++', 'qemu-user': 'qemu-aarch64' };
+  const missing = Object.keys(needed).filter((name) => which(needed[name]) === undefined);
+  if (!existsSync(sources)) missing.push('libgtest-dev');
+  if (missing.length > 0) return { skips: [`${label}: install ${missing.join(', ')}`] };
+  const cross = [
+    ...['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', '-DCMAKE_BUILD_TYPE=Release'],
+    ...['-DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++', '-DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc'],
+    '-DCMAKE_CROSSCOMPILING_EMULATOR=qemu-aarch64;-L;/usr/aarch64-linux-gnu',
+  ];
+  // Debian's library is for this machine; its sources are beside it.
+  const gtest = join(root, 'build/gtest-arm64');
+  const options = { log: join(root, 'build/gtest-arm64.log'), quiet: true };
+  await run(
+    'cmake',
+    ['-S', sources, '-B', gtest, `-DCMAKE_INSTALL_PREFIX=${gtest}/installed`, '-DBUILD_GMOCK=OFF', ...cross],
+    options,
+  );
+  await run('cmake', ['--build', gtest, '--target', 'install', '--parallel', '2'], options);
+  const args = [...cross, `-DCMAKE_PREFIX_PATH=${gtest}/installed`, `-DGTest_ROOT=${gtest}/installed`];
+  return nativeTests(root, { label, folder: 'build/arm64', args });
+}
+
 /**
  * Builds the libFuzzer targets with clang and runs each for some seconds. A target is one program build/fuzz/fuzz_*.
  * Without clang this is one skip.
