@@ -7,11 +7,6 @@
 namespace espalier {
 namespace {
 
-// The groups of one row block: kPermuteRowBlock is a multiple of every lane count.
-uint32_t groups_of_row_block(uint32_t first_row, uint32_t rows, uint32_t lanes) {
-  return (std::min(rows - first_row, kPermuteRowBlock) + lanes - 1) / lanes;
-}
-
 // Sum of |a - b|: a loop that compilers turn into one instruction for 16 bytes.
 uint32_t sum_of_differences(const uint8_t* a, const uint8_t* b, uint32_t n) {
   uint32_t sum = 0;
@@ -100,8 +95,9 @@ std::vector<uint32_t> group_rows_greedily(const CsrView& csr, const BlockCounts&
     totals[row] = static_cast<uint32_t>(csr.row_ptr[row + 1] - csr.row_ptr[row]);
   }
   std::vector<uint32_t> order;
-  for (uint32_t first = 0; first < csr.rows; first += kPermuteRowBlock) {
-    std::vector<uint32_t> left(std::min(csr.rows - first, kPermuteRowBlock));
+  const uint32_t block = permute_row_block(csr.cols);
+  for (uint32_t first = 0; first < csr.rows; first += block) {
+    std::vector<uint32_t> left(std::min(csr.rows - first, block));
     std::iota(left.begin(), left.end(), first);
     group_row_block(counts, lanes, std::move(left), totals, order);
   }
@@ -180,14 +176,16 @@ PermuteBlocks pack_permute_blocks(const CsrView& csr, PermuteBlockShape shape,
   pack.group_steps.push_back(steps);
 
   pack.row_block_groups.push_back(0);
-  for (uint32_t first = 0; first < csr.rows; first += kPermuteRowBlock) {
+  const uint32_t block = permute_row_block(csr.cols);  // a multiple of the lanes
+  for (uint32_t first = 0; first < csr.rows; first += block) {
     const uint32_t begin = pack.row_block_groups.back();
-    const uint32_t end = begin + groups_of_row_block(first, csr.rows, shape.lanes);
+    const uint32_t rows = std::min(csr.rows - first, block);
+    const uint32_t end = begin + (rows + shape.lanes - 1) / shape.lanes;
     pack.row_block_groups.push_back(end);
     // A block costs about as much as a step, a group a little more.
-    pack.row_blocks.add(std::min(csr.rows, first + kPermuteRowBlock),
-                        pack.group_steps[end] - pack.group_steps[begin] + pack.group_blocks[end] -
-                            pack.group_blocks[begin] + 2 * (end - begin));
+    pack.row_blocks.add(first + rows, pack.group_steps[end] - pack.group_steps[begin] +
+                                          pack.group_blocks[end] - pack.group_blocks[begin] +
+                                          2 * (end - begin));
   }
   return pack;
 }

@@ -49,9 +49,11 @@ BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols);
 // Rows in their own order, padded at the end.
 std::vector<uint32_t> rows_in_order(uint32_t rows, uint32_t lanes);
 
-// Groups of rows that need little padding. Rows move only inside blocks of kPermuteRowBlock rows,
-// so that threads own contiguous outputs. O(rows * kPermuteRowBlock * blocks).
-inline constexpr uint32_t kPermuteRowBlock = 512;
+// Rows move only inside blocks of so many rows, so that threads own contiguous outputs and packing
+// stays fast. Wide matrices gain more from a large choice and take less time to group a non-zero.
+inline uint32_t permute_row_block(uint32_t cols) { return cols < 2048 ? 512 : 1024; }
+
+// Groups of rows that need little padding. O(rows * permute_row_block * blocks).
 std::vector<uint32_t> group_rows_greedily(const CsrView& csr, const BlockCounts& counts,
                                           uint32_t lanes);
 

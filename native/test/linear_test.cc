@@ -313,6 +313,21 @@ TEST_P(LinearTest, InfoTellsTheLayout) {
   EXPECT_GE(linear->bytes(), csr.values.size() * 8);
 }
 
+TEST(LinearChoice, DenseForDenseAndSparseForSparse) {
+  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+    if (!isa_available(isa)) continue;
+    for (int n : {1, 4, 8, 64}) {
+      const auto dense = make_linear(random_csr(256, 256, 0.0, 1), nullptr, {}, {isa, ""});
+      ASSERT_TRUE(dense->prepare(n));
+      EXPECT_EQ(dense->info(n).layout, "dense") << isa_name(isa) << " " << n;
+      const auto sparse = make_linear(random_csr(256, 256, 0.97, 1), nullptr, {}, {isa, ""});
+      ASSERT_TRUE(sparse->prepare(n));
+      EXPECT_NE(sparse->info(n).layout, "dense") << isa_name(isa) << " " << n;
+      EXPECT_LT(sparse->info(n).predicted_ns, sparse->info(n).dense_ns);
+    }
+  }
+}
+
 TEST(LinearMake, RefusesAnUnknownLayout) {
   const Csr csr = random_csr(4, 4, 0.5, 1);
   LinearOptions options;

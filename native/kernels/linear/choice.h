@@ -13,8 +13,13 @@ namespace espalier {
 
 struct Candidate {
   std::string name;
-  double ns;  // for one call with n columns on one thread, weights in the cache they fit in
+  double ns;     // for one call with n columns on one thread, weights in the cache they fit in
+  double bytes;  // about
   std::function<std::unique_ptr<Layout>()> make;
+
+  // Of layouts that are about as fast, the smaller: now and then its weights are not in the cache.
+  double robust_ns() const { return ns + kColdShare * bytes; }
+  static constexpr double kColdShare = 0.1 / 25;  // a tenth of the calls, at 25 bytes a nanosecond
 
   // "tiles" stands for its form of any width.
   bool forced_by(const std::string& layout) const {

@@ -141,10 +141,10 @@ class LinearImpl final : public Linear {
         regime.reason = "forced";
         break;
       }
-      // A prediction is good for some percent: dense, the first, gives way only to a clear gain.
-      const double worth = best == &list.front() ? kClearGain : 1.0;
-      if (best == nullptr || candidate.ns < worth * best->ns) best = &candidate;
+      if (best == nullptr || candidate.robust_ns() < best->robust_ns()) best = &candidate;
     }
+    // A prediction is good for some percent: dense gives way only to a clear gain.
+    if (regime.reason == nullptr && best->ns > kClearGain * list.front().ns) best = &list.front();
     if (regime.reason == nullptr) {
       regime.reason = best == &list.front() ? "no sparse layout is predicted to be faster"
                                             : "the least predicted cost";

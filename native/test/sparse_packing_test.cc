@@ -1,0 +1,176 @@
+// What the packed layouts hold, unpacked again by the rules that their headers tell.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "linear_test_support.h"
+#include "sparse/dense_tiles.h"
+#include "sparse/permute_block.h"
+#include "sparse/row_tiles.h"
+
+namespace espalier::test {
+namespace {
+
+using Entries = std::map<std::pair<uint32_t, uint32_t>, double>;  // (row, column) -> weight
+
+Entries entries_of(const Csr& csr) {
+  Entries entries;
+  for (uint32_t row = 0; row < csr.rows; ++row) {
+    for (int32_t i = csr.row_ptr[row]; i < csr.row_ptr[row + 1]; ++i) {
+      entries[{row, static_cast<uint32_t>(csr.col_idx[i])}] = csr.values[i];
+    }
+  }
+  return entries;
+}
+
+// Some rows empty, some full, counts that differ.
+Csr uneven(uint32_t rows, uint32_t cols, uint32_t seed) {
+  const Csr even = random_csr(rows, cols, 0.6, seed);
+  std::vector<float> dense(static_cast<size_t>(rows) * cols);
+  for (const auto& [place, weight] : entries_of(even)) {
+    const bool kept = place.first % 5 != 0 && place.second * 3 < cols * (1 + place.first % 3);
+    if (kept) dense[static_cast<size_t>(place.first) * cols + place.second] = weight;
+  }
+  return csr_from_dense(dense.data(), rows, cols);
+}
+
+std::vector<Csr> matrices() {
+  return {random_csr(1, 1, 0, 1),       random_csr(33, 70, 0.5, 2), random_csr(600, 130, 0.9, 3),
+          random_csr(40, 1500, 0.8, 4), uneven(97, 203, 5),         random_csr(20, 30, 1.0, 6)};
+}
+
+TEST(DenseTiles, HoldEveryWeightInItsLane) {
+  for (const Csr& csr : matrices()) {
+    const DenseTiles tiles = pack_dense_tiles(csr.view());
+    Entries entries;
+    for (size_t i = 0; i < tiles.weights.size(); ++i) {
+      if (tiles.weights[i] == 0) continue;
+      const size_t tile = i / kDenseTileRows / csr.cols;
+      const uint32_t row = static_cast<uint32_t>(tile * kDenseTileRows + i % kDenseTileRows);
+      entries[{row, static_cast<uint32_t>(i / kDenseTileRows % csr.cols)}] = tiles.weights[i];
+    }
+    EXPECT_EQ(entries, entries_of(csr));
+  }
+}
+
+class PermuteBlockTest : public testing::TestWithParam<PermuteBlockShape> {};
+INSTANTIATE_TEST_SUITE_P(Shapes, PermuteBlockTest,
+                         testing::Values(PermuteBlockShape{16, 64, 32},
+                                         PermuteBlockShape{16, 32, 32},
+                                         PermuteBlockShape{8, 16, 8}));
+
+TEST_P(PermuteBlockTest, HoldsEveryWeightOnceAndZerosElsewhere) {
+  const PermuteBlockShape shape = GetParam();
+  for (const Csr& csr : matrices()) {
+    const BlockCounts counts = count_blocks(csr.view(), shape.block_cols);
+    for (const auto& order : {rows_in_order(csr.rows, shape.lanes),
+                              group_rows_greedily(csr.view(), counts, shape.lanes)}) {
+      const PermuteBlocks pack = pack_permute_blocks(csr.view(), shape, counts, order);
+      Entries entries;
+      for (size_t group = 0; group + 1 < pack.group_blocks.size(); ++group) {
+        size_t step = pack.group_steps[group];
+        for (uint32_t b = pack.group_blocks[group]; b < pack.group_blocks[group + 1]; ++b) {
+          const uint32_t block = pack.blocks[b] >> 8;
+          EXPECT_GT(pack.blocks[b] & 0xff, 0u);
+          for (uint32_t s = 0; s < (pack.blocks[b] & 0xff); ++s, ++step) {
+            for (uint32_t lane = 0; lane < shape.lanes; ++lane) {
+              const float weight = pack.weights[step * shape.lanes + lane];
+              if (weight == 0) continue;
+              const uint8_t index = pack.indices[step * shape.lanes + lane];
+              const uint32_t col = block * shape.block_cols + (index & 0x7f) +
+                                   (index & 0x80 ? shape.lookup_cols : 0);
+              const uint32_t row = pack.order[group * shape.lanes + lane];
+              EXPECT_TRUE(entries.emplace(std::pair{row, col}, weight).second);
+            }
+          }
+        }
+        EXPECT_EQ(step, pack.group_steps[group + 1]);
+      }
+      EXPECT_EQ(entries, entries_of(csr));
+    }
+  }
+}
+
+TEST_P(PermuteBlockTest, OrdersHoldEveryRowOnceInsideItsRowBlock) {
+  const PermuteBlockShape shape = GetParam();
+  for (const Csr& csr : matrices()) {
+    const BlockCounts counts = count_blocks(csr.view(), shape.block_cols);
+    const auto order = group_rows_greedily(csr.view(), counts, shape.lanes);
+    const PermuteBlocks pack = pack_permute_blocks(csr.view(), shape, counts, order);
+    std::set<uint32_t> seen;
+    for (uint32_t block = 0; block < pack.row_blocks.count(); ++block) {
+      for (uint32_t i = pack.row_block_groups[block] * shape.lanes;
+           i < pack.row_block_groups[block + 1] * shape.lanes; ++i) {
+        if (order[i] == kNoRow) continue;
+        EXPECT_GE(order[i], pack.row_blocks.first_row(block));
+        EXPECT_LT(order[i], pack.row_blocks.first_row(block + 1));
+        EXPECT_TRUE(seen.insert(order[i]).second);
+      }
+    }
+    EXPECT_EQ(seen.size(), csr.rows);
+  }
+}
+
+TEST(PermuteBlock, GroupingNeedsFewerStepsThanTheOrderOfUnevenRows) {
+  const Csr csr = uneven(400, 640, 8);
+  const BlockCounts counts = count_blocks(csr.view(), 64);
+  const auto in_order = count_permute_block(counts, rows_in_order(csr.rows, 16), 16);
+  const auto grouped = count_permute_block(counts, group_rows_greedily(csr.view(), counts, 16), 16);
+  EXPECT_LT(grouped.steps, in_order.steps);
+}
+
+TEST(RowTiles, HoldEveryWeightAndSplitOnlyInExactHalves) {
+  for (const Csr& csr : matrices()) {
+    for (const auto& [tile_rows, tile_cols] :
+         {std::pair{512u, 2048u}, std::pair{64u, 96u}, std::pair{7u, 13u}}) {
+      const RowTiles pack = pack_row_tiles(csr.view(), tile_rows, tile_cols);
+      Entries entries;
+      std::vector<int> started(csr.rows), finished(csr.rows);
+      for (const RowTile& tile : pack.tiles) {
+        uint32_t row_at = tile.row_begin, entry = tile.entry_begin;
+        const auto read_rows = [&](uint32_t count, uint32_t steps) {
+          for (uint32_t i = 0; i < steps * count; ++i, ++entry) {
+            const uint32_t row = tile.first_row + pack.tile_rows[row_at + i % count];
+            EXPECT_EQ(pack.columns[entry] % kColumnUnit, 0);
+            const uint32_t col = tile.first_col + pack.columns[entry] / kColumnUnit;
+            EXPECT_NE(pack.weights[entry], 0.0f);
+            const auto [place, is_new] = entries.emplace(std::pair{row, col}, 0.0);
+            if (!is_new) {
+              EXPECT_EQ(place->second, pack.weights[entry]);
+            }
+            place->second += pack.weights[entry];
+          }
+          for (uint32_t r = 0; r < count; ++r, ++row_at) {
+            started[tile.first_row + pack.tile_rows[row_at]] += tile.first;
+            finished[tile.first_row + pack.tile_rows[row_at]] += tile.last;
+          }
+        };
+        for (uint32_t run = tile.run_begin; run < tile.run_end; ++run) {
+          for (uint32_t i = 0; i < pack.runs[run].quads; ++i) read_rows(4, pack.runs[run].steps);
+          for (uint32_t i = 0; i < pack.runs[run].singles; ++i) read_rows(1, pack.runs[run].steps);
+        }
+      }
+      EXPECT_EQ(entries, entries_of(csr));
+      EXPECT_EQ(started, std::vector<int>(csr.rows, 1));
+      EXPECT_EQ(finished, std::vector<int>(csr.rows, 1));
+    }
+  }
+}
+
+TEST(RowTiles, DenormalWeightsAreNeverSplit) {
+  Csr csr = uneven(60, 80, 9);
+  for (float& weight : csr.values) weight = 3e-45f;
+  const RowTiles pack = pack_row_tiles(csr.view(), 64, 96);
+  EXPECT_EQ(pack.weights.size(), csr.values.size());
+  for (float weight : pack.weights) EXPECT_EQ(weight, 3e-45f);
+}
+
+TEST(RowTiles, StoreFewEntriesTwice) {
+  const Csr csr = random_csr(256, 512, 0.9, 10);
+  const RowTiles pack = pack_row_tiles(csr.view(), 256, 96);
+  EXPECT_LT(pack.weights.size(), csr.values.size() * 1.06);
+}
+
+}  // namespace
+}  // namespace espalier::test
