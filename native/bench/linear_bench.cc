@@ -110,6 +110,7 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
     LinearOptions options;
     options.isa = isa;
     options.layout = layout;
+    options.cold = cold;
     Candidate candidate;
     candidate.name = layout;
     size_t bytes = 0;

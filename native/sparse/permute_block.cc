@@ -190,4 +190,33 @@ PermuteBlocks pack_permute_blocks(const CsrView& csr, PermuteBlockShape shape,
   return pack;
 }
 
+void compress_permute_blocks(PermuteBlocks& pack) {
+  const uint32_t lanes = pack.shape.lanes;
+  size_t next = 0;
+  uint32_t group = 0;
+  pack.masks.reserve(pack.group_steps.back());
+  for (uint32_t step = 0; step < pack.group_steps.back(); ++step) {
+    while (pack.group_steps[group] <= step) {
+      pack.group_entries.push_back(static_cast<uint32_t>(next));
+      ++group;
+    }
+    uint16_t mask = 0;
+    for (uint32_t lane = 0; lane < lanes; ++lane) {
+      const size_t at = size_t{step} * lanes + lane;
+      if (pack.weights[at] == 0.0f) continue;
+      mask = static_cast<uint16_t>(mask | 1u << lane);
+      pack.weights[next] = pack.weights[at];
+      pack.indices[next] = pack.indices[at];
+      ++next;
+    }
+    pack.masks.push_back(mask);
+  }
+  pack.group_entries.resize(pack.group_steps.size(), static_cast<uint32_t>(next));
+  constexpr size_t kOverRead = 16;
+  pack.weights.resize(next + kOverRead);
+  pack.indices.resize(next + kOverRead);
+  pack.weights.shrink_to_fit();
+  pack.indices.shrink_to_fit();
+}
+
 }  // namespace espalier

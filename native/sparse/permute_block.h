@@ -77,17 +77,27 @@ struct PermuteBlocks {
   std::vector<uint32_t> blocks;        // block of columns << 8 | steps
   AlignedVector<uint8_t> indices;      // [steps][lanes]
   AlignedVector<float> weights;        // [steps][lanes]
+  // Compressed only:
+  std::vector<uint16_t> masks;          // [steps]: the lanes that have a non-zero
+  std::vector<uint32_t> group_entries;  // [groups + 1]: where a group's weights and indices begin
   RowBlocks row_blocks;
   std::vector<uint32_t> row_block_groups;  // [row blocks + 1]: where a row block's groups begin
 
   size_t bytes() const {
-    return (order.size() + group_blocks.size() + group_steps.size() + blocks.size()) * 4 +
-           indices.size() + weights.size() * 4;
+    return (order.size() + group_blocks.size() + group_steps.size() + blocks.size() +
+            group_entries.size()) *
+               4 +
+           masks.size() * 2 + indices.size() + weights.size() * 4;
   }
 };
 
 PermuteBlocks pack_permute_blocks(const CsrView& csr, PermuteBlockShape shape,
                                   const BlockCounts& counts, std::vector<uint32_t> order);
+
+// Takes the padding out: weights and indices of a step become those of the lanes in its mask, and
+// 16 unused entries end the arrays. It pays where weights come from memory; expanding takes longer
+// than reading from a cache.
+void compress_permute_blocks(PermuteBlocks& pack);
 
 }  // namespace espalier
 

@@ -112,6 +112,35 @@ TEST_P(PermuteBlockTest, OrdersHoldEveryRowOnceInsideItsRowBlock) {
   }
 }
 
+TEST_P(PermuteBlockTest, CompressedHoldsTheSameWithoutZeros) {
+  const PermuteBlockShape shape = GetParam();
+  for (const Csr& csr : matrices()) {
+    const BlockCounts counts = count_blocks(csr.view(), shape.block_cols);
+    const PermuteBlocks padded =
+        pack_permute_blocks(csr.view(), shape, counts, rows_in_order(csr.rows, shape.lanes));
+    PermuteBlocks compressed = padded;
+    compress_permute_blocks(compressed);
+    ASSERT_EQ(compressed.masks.size(), padded.group_steps.back());
+    ASSERT_EQ(compressed.group_entries.size(), padded.group_steps.size());
+    EXPECT_EQ(compressed.weights.size(), csr.values.size() + 16);
+    size_t entry = 0;
+    for (size_t group = 0; group + 1 < padded.group_steps.size(); ++group) {
+      EXPECT_EQ(compressed.group_entries[group], entry);
+      for (size_t step = padded.group_steps[group]; step < padded.group_steps[group + 1]; ++step) {
+        for (uint32_t lane = 0; lane < shape.lanes; ++lane) {
+          const size_t at = step * shape.lanes + lane;
+          ASSERT_EQ(compressed.masks[step] >> lane & 1, padded.weights[at] != 0 ? 1 : 0);
+          if (padded.weights[at] == 0) continue;
+          EXPECT_EQ(compressed.weights[entry], padded.weights[at]);
+          EXPECT_EQ(compressed.indices[entry], padded.indices[at]);
+          ++entry;
+        }
+      }
+    }
+    EXPECT_EQ(entry, csr.values.size());
+  }
+}
+
 TEST(PermuteBlock, GroupingNeedsFewerStepsThanTheOrderOfUnevenRows) {
   const Csr csr = uneven(400, 640, 8);
   const BlockCounts counts = count_blocks(csr.view(), 64);

@@ -5,17 +5,18 @@
 
 namespace espalier {
 
-std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n) {
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n,
+                                  bool cold) {
   std::vector<Candidate> list;
-  list.push_back({"dense", dense_ns(isa, csr.rows, csr.cols, n), 4.0 * csr.rows * csr.cols,
+  list.push_back({"dense", dense_ns(isa, csr.rows, csr.cols, n, cold), 4.0 * csr.rows * csr.cols,
                   [=] { return make_dense_layout(csr, isa); }});
-  list.push_back({"csr", csr_ns(csr.rows, csr.nnz(), n), 8.0 * csr.nnz(),
+  list.push_back({"csr", csr_ns(csr.rows, csr.nnz(), n, cold), 8.0 * csr.nnz(),
                   [=] { return make_csr_layout(csr); }});
   if (n <= kSampleMajorMax) {
     for (PermuteBlockPlan& plan : plan_permute_blocks(csr, isa)) {
-      const double ns = permute_block_ns(isa, plan, n);
+      const double ns = permute_block_ns(isa, plan, n, cold);
       const std::string name = plan.name;
-      const double bytes = 5.0 * plan.lanes * plan.size.steps;
+      const double bytes = plan.bytes;
       list.push_back(
           {name, ns, bytes, [=, plan = std::make_shared<PermuteBlockPlan>(std::move(plan))] {
              return make_permute_block_layout(csr, bias, isa, *plan);
@@ -24,7 +25,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
   }
   if (n > kSampleMajorMax) {
     const RowTilesPlan plan = plan_row_tiles(csr, n);
-    list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n),
+    list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n, cold),
                     6.0 * csr.nnz(), [=] { return make_row_tiles_layout(csr, isa, plan); }});
   }
   return list;

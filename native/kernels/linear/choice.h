@@ -13,7 +13,7 @@ namespace espalier {
 
 struct Candidate {
   std::string name;
-  double ns;     // for one call with n columns on one thread, weights in the cache they fit in
+  double ns;     // predicted: see cost_model.h
   double bytes;  // about
   std::function<std::unique_ptr<Layout>()> make;
 
@@ -29,7 +29,7 @@ struct Candidate {
 
 // For batches of n. `csr` and `bias` outlive the candidates. The dense layout is always among them
 // and comes first.
-std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n);
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold);
 
 // The names of all layouts for an instruction set.
 std::vector<std::string> layout_names(Isa isa);

@@ -63,7 +63,9 @@ struct PermuteBlockView {
   const uint32_t* blocks;
   const uint8_t* indices;
   const float* weights;
-  const float* bias;  // in the order of the lanes; used in place of the epilogue's
+  const uint16_t* masks;          // compressed: the lanes of each step that have a non-zero
+  const uint32_t* group_entries;  // compressed: where a group's weights and indices begin
+  const float* bias;              // in the order of the lanes; used in place of the epilogue's
 };
 
 // One form: a block of so many columns, of which a permute looks `lookup_cols` up. Returns as
@@ -71,6 +73,7 @@ struct PermuteBlockView {
 struct PermuteBlockForm {
   uint32_t block_cols;
   uint32_t lookup_cols;
+  bool compressed;
   bool (*samples)(const PermuteBlockView& view, const Epilogue& epilogue, const SampleBatch& batch,
                   uint32_t group_begin, uint32_t group_end);
   const char* layout;  // "pb64"
@@ -79,7 +82,7 @@ struct PermuteBlockForm {
 struct PermuteBlockKernels {
   uint32_t lanes;
   uint32_t form_count;
-  PermuteBlockForm forms[2];
+  PermuteBlockForm forms[3];
 };
 
 struct RowTile;

@@ -54,6 +54,7 @@ struct PermuteBlockPlan {
   BlockCounts counts;
   std::vector<uint32_t> order;
   PermuteBlockCount size;
+  double bytes = 0;  // about
 };
 const PermuteBlockKernels* permute_block_kernels(Isa isa);  // nullptr if there are none
 std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);

@@ -12,6 +12,7 @@ class PermuteBlockLayout final : public Layout {
         name_(plan.name),
         pack_(pack_permute_blocks(csr, {lanes, form_.block_cols, form_.lookup_cols}, plan.counts,
                                   plan.order)) {
+    if (form_.compressed) compress_permute_blocks(pack_);
     row_blocks_ = pack_.row_blocks;
     bias_.assign(pack_.order.size(), 0.0f);
     for (size_t i = 0; i < bias_.size(); ++i) {
@@ -25,6 +26,8 @@ class PermuteBlockLayout final : public Layout {
              pack_.blocks.data(),
              pack_.indices.data(),
              pack_.weights.data(),
+             pack_.masks.data(),
+             pack_.group_entries.data(),
              bias_.data()};
   }
 
@@ -69,16 +72,17 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
     plan.form = &form;
     plan.form_index = i;
     plan.lanes = kernels->lanes;
-    plan.name = form.layout;
     plan.counts = count_blocks(csr, form.block_cols);
-    plan.order = rows_in_order(csr.rows, kernels->lanes);
-    plan.size = count_permute_block(plan.counts, plan.order, kernels->lanes);
-    plans.push_back(plan);
-    plan.grouped = true;
-    plan.name += "g";
-    plan.order = group_rows_greedily(csr, plan.counts, kernels->lanes);
-    plan.size = count_permute_block(plan.counts, plan.order, kernels->lanes);
-    plans.push_back(std::move(plan));
+    for (bool grouped : {false, true}) {
+      plan.grouped = grouped;
+      plan.name = std::string(form.layout) + (grouped ? "g" : "");
+      plan.order = grouped ? group_rows_greedily(csr, plan.counts, kernels->lanes)
+                           : rows_in_order(csr.rows, kernels->lanes);
+      plan.size = count_permute_block(plan.counts, plan.order, kernels->lanes);
+      const double steps = static_cast<double>(plan.size.steps);
+      plan.bytes = form.compressed ? 5.0 * csr.nnz() + 2.0 * steps : 5.0 * plan.lanes * steps;
+      plans.push_back(plan);
+    }
   }
   return plans;
 }

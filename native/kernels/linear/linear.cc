@@ -32,7 +32,7 @@ class LinearImpl final : public Linear {
  public:
   LinearImpl(const CsrView& csr, const float* bias, Activation activation,
              const LinearOptions& options)
-      : isa_(options.isa), forced_(options.layout), activation_(activation) {
+      : isa_(options.isa), forced_(options.layout), cold_(options.cold), activation_(activation) {
     csr_.rows = csr.rows;
     csr_.cols = csr.cols;
     csr_.row_ptr.assign(csr.row_ptr, csr.row_ptr + csr.rows + 1);
@@ -132,7 +132,7 @@ class LinearImpl final : public Linear {
 
   // A forced layout that has no kernel for n is no candidate: then the least cost decides.
   void choose(int n, Regime& regime) const {
-    const std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n);
+    const std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n, cold_);
     regime.dense_ns = list.front().ns;
     const Candidate* best = nullptr;
     for (const Candidate& candidate : list) {
@@ -213,6 +213,7 @@ class LinearImpl final : public Linear {
 
   Isa isa_;
   std::string forced_;
+  bool cold_;
   Activation activation_;
   Epilogue epilogue_;
   void (*activate_)(Activation, float*, size_t) = nullptr;  // set where the kernels do not fuse it

@@ -36,6 +36,9 @@ struct LinearOptions {
   // Forces a layout by name ("dense", "csr", "pb64", ...: see linear.cc) where it is compiled for
   // `isa`; empty: the cost model.
   std::string layout;
+  // The weights are not in a cache when a call comes, as with a model larger than the last-level
+  // cache: small layouts win over fast ones.
+  bool cold = false;
 };
 
 // What was chosen for a batch, for explain().

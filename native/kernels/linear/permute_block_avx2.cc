@@ -115,6 +115,6 @@ bool samples(const PermuteBlockView& view, const Epilogue& epilogue, const Sampl
 }  // namespace
 
 const PermuteBlockKernels kPermuteBlockAvx2 = {
-    kLanes, 1, {{kBlockCols, kLanes, samples, "pb16", "spmv_f32_pb16_avx2"}}};
+    kLanes, 1, {{kBlockCols, kLanes, false, samples, "pb16", "spmv_f32_pb16_avx2"}}};
 
 }  // namespace espalier

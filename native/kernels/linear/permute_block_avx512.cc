@@ -45,15 +45,80 @@ ESPALIER_INLINE __m512 look_up(const Inputs<4>& inputs, __m512i index, __mmask16
   return _mm512_mask_blend_ps(second, low, high);
 }
 
+// One step: the index and the weight of each lane, and which indices mean the second 32 columns.
+struct Step {
+  __m512i index;
+  __mmask16 second;
+  __m512 weights;
+};
+
+// Steps as they are stored, lanes without a non-zero padded.
+class PaddedSteps {
+ public:
+  __attribute__((always_inline)) PaddedSteps(const PermuteBlockView& view, uint32_t group)
+      : weights_(view.weights + static_cast<size_t>(view.group_steps[group]) * kLanes),
+        indices_(view.indices + static_cast<size_t>(view.group_steps[group]) * kLanes) {}
+
+  __attribute__((always_inline)) Step next() {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(indices_));
+    const Step step = {_mm512_cvtepu8_epi32(bytes), _mm_movepi8_mask(bytes),
+                       _mm512_loadu_ps(weights_)};
+    weights_ += kLanes;
+    indices_ += kLanes;
+    return step;
+  }
+
+ private:
+  const float* weights_;
+  const uint8_t* indices_;
+};
+
+// The low lanes of `v` go to the lanes of `mask`, in order; the others are zero. The instruction
+// waits for its destination even where it zeroes it (Zen 4 and 5): so a zero made afresh is merged
+// into, which a compiler would turn back into the form that waits.
+ESPALIER_INLINE __m512i expand(__mmask16 mask, __m512i v) {
+  __m512i result = _mm512_setzero_si512();
+  __asm__("vpexpandd %2, %0%{%1%}" : "+v"(result) : "Yk"(mask), "v"(v));
+  return result;
+}
+
+// Steps without their padding, expanded by a mask of the lanes that have a non-zero. The arrays end
+// in 16 more entries, so that the last steps may be loaded whole.
+class CompressedSteps {
+ public:
+  __attribute__((always_inline)) CompressedSteps(const PermuteBlockView& view, uint32_t group)
+      : masks_(view.masks + view.group_steps[group]),
+        weights_(view.weights + view.group_entries[group]),
+        indices_(view.indices + view.group_entries[group]) {}
+
+  __attribute__((always_inline)) Step next() {
+    // Memory is far away, and two streams advance by amounts that no prefetcher guesses early
+    // enough.
+    __builtin_prefetch(reinterpret_cast<const char*>(weights_) + kAheadBytes);
+    __builtin_prefetch(indices_ + kAheadBytes / sizeof(float));
+    const uint32_t bits = *masks_++;
+    const __mmask16 mask = static_cast<__mmask16>(bits);
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(indices_));
+    const __m512i index = expand(mask, _mm512_cvtepu8_epi32(bytes));
+    const Step step = {index, _mm512_test_epi32_mask(index, _mm512_set1_epi32(0x80)),
+                       _mm512_castsi512_ps(expand(mask, _mm512_loadu_si512(weights_)))};
+    const int count = __builtin_popcount(bits);
+    weights_ += count;
+    indices_ += count;
+    return step;
+  }
+
+ private:
+  static constexpr size_t kAheadBytes = 4096;
+  const uint16_t* masks_;
+  const float* weights_;
+  const uint8_t* indices_;
+};
+
 template <int kSamples, int kRegisters>
-ESPALIER_INLINE void add_step(const Inputs<kRegisters>* inputs, const float* weights,
-                              const uint8_t* indices, __m512* sums) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(indices));
-  const __m512i index = _mm512_cvtepu8_epi32(bytes);
-  const __mmask16 second = kRegisters == 4 ? _mm_movepi8_mask(bytes) : 0;
-  const __m512 lanes = _mm512_loadu_ps(weights);
+ESPALIER_INLINE void add_step(const Inputs<kRegisters>* inputs, const Step& step, __m512* sums) {
   ESPALIER_UNROLL for (int s = 0; s < kSamples; ++s) {
-    sums[s] = _mm512_fmadd_ps(lanes, look_up(inputs[s], index, second), sums[s]);
+    sums[s] = _mm512_fmadd_ps(step.weights, look_up(inputs[s], step.index, step.second), sums[s]);
   }
 }
 
@@ -82,7 +147,7 @@ ESPALIER_INLINE uint32_t store_group(const PermuteBlockView& view, uint32_t grou
   return Zmm::not_finite(sum) & first_lanes(lane);
 }
 
-template <int kSamples, int kRegisters>
+template <typename Steps, int kSamples, int kRegisters>
 bool groups(const PermuteBlockView& view, const Epilogue& epilogue, const SampleBatch& batch,
             uint32_t group_begin, uint32_t group_end) {
   constexpr uint32_t kBlockCols = kRegisters * kLanes;
@@ -95,8 +160,7 @@ bool groups(const PermuteBlockView& view, const Epilogue& epilogue, const Sample
     ESPALIER_UNROLL for (int c = 0; c < kChains; ++c) {
       ESPALIER_UNROLL for (int s = 0; s < kSamples; ++s) sums[c][s] = _mm512_setzero_ps();
     }
-    const float* weights = view.weights + static_cast<size_t>(view.group_steps[group]) * kLanes;
-    const uint8_t* indices = view.indices + static_cast<size_t>(view.group_steps[group]) * kLanes;
+    Steps stream(view, group);
     for (uint32_t b = view.group_blocks[group]; b < view.group_blocks[group + 1]; ++b) {
       const uint32_t block = view.blocks[b] >> 8;
       uint32_t steps = view.blocks[b] & 0xff;
@@ -107,15 +171,11 @@ bool groups(const PermuteBlockView& view, const Epilogue& epilogue, const Sample
                                                                      view.cols - block * kBlockCols)
                                      : load_inputs<kRegisters>(x + s * batch.x_stride);
       }
-      for (; steps >= 2; steps -= 2, weights += 2 * kLanes, indices += 2 * kLanes) {
-        add_step<kSamples>(inputs, weights, indices, sums[0]);
-        add_step<kSamples>(inputs, weights + kLanes, indices + kLanes, sums[kChains - 1]);
+      for (; steps >= 2; steps -= 2) {
+        add_step<kSamples>(inputs, stream.next(), sums[0]);
+        add_step<kSamples>(inputs, stream.next(), sums[kChains - 1]);
       }
-      if (steps != 0) {
-        add_step<kSamples>(inputs, weights, indices, sums[0]);
-        weights += kLanes;
-        indices += kLanes;
-      }
+      if (steps != 0) add_step<kSamples>(inputs, stream.next(), sums[0]);
     }
     ESPALIER_UNROLL for (int s = 0; s < kSamples; ++s) {
       const __m512 sum =
@@ -126,18 +186,18 @@ bool groups(const PermuteBlockView& view, const Epilogue& epilogue, const Sample
   return bad == 0;
 }
 
-template <int kRegisters>
+template <typename Steps, int kRegisters>
 bool samples(const PermuteBlockView& view, const Epilogue& epilogue, const SampleBatch& batch,
              uint32_t group_begin, uint32_t group_end) {
   switch (batch.n) {
     case 1:
-      return groups<1, kRegisters>(view, epilogue, batch, group_begin, group_end);
+      return groups<Steps, 1, kRegisters>(view, epilogue, batch, group_begin, group_end);
     case 2:
-      return groups<2, kRegisters>(view, epilogue, batch, group_begin, group_end);
+      return groups<Steps, 2, kRegisters>(view, epilogue, batch, group_begin, group_end);
     case 3:
-      return groups<3, kRegisters>(view, epilogue, batch, group_begin, group_end);
+      return groups<Steps, 3, kRegisters>(view, epilogue, batch, group_begin, group_end);
     default:
-      return groups<4, kRegisters>(view, epilogue, batch, group_begin, group_end);
+      return groups<Steps, 4, kRegisters>(view, epilogue, batch, group_begin, group_end);
   }
 }
 
@@ -145,8 +205,9 @@ bool samples(const PermuteBlockView& view, const Epilogue& epilogue, const Sampl
 
 const PermuteBlockKernels kPermuteBlockAvx512 = {
     kLanes,
-    2,
-    {{64, 32, samples<4>, "pb64", "spmv_f32_pb64_avx512"},
-     {32, 32, samples<2>, "pb32", "spmv_f32_pb32_avx512"}}};
+    3,
+    {{64, 32, false, samples<PaddedSteps, 4>, "pb64", "spmv_f32_pb64_avx512"},
+     {32, 32, false, samples<PaddedSteps, 2>, "pb32", "spmv_f32_pb32_avx512"},
+     {64, 32, true, samples<CompressedSteps, 4>, "pb64x", "spmv_f32_pb64x_avx512"}}};
 
 }  // namespace espalier
