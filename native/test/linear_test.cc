@@ -328,6 +328,29 @@ TEST(LinearChoice, DenseForDenseAndSparseForSparse) {
   }
 }
 
+// Few non-zeros in a matrix that would be enormous: no layout may take memory or time for the rest.
+TEST(LinearChoice, AlmostEmptyMatricesStaySmall) {
+  Csr csr;
+  csr.rows = 1u << 16;
+  csr.cols = 1u << 20;
+  csr.row_ptr.assign(csr.rows + 1, 3);
+  csr.row_ptr[0] = 0;
+  csr.col_idx = {1, 70000, (1 << 20) - 1};
+  csr.values = {1, 2, 3};
+  const std::vector<float> x(csr.cols, 0.5f);
+  std::vector<float> y(csr.rows, kUntouched);
+  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+    if (!isa_available(isa)) continue;
+    const auto linear = make_linear(csr, nullptr, {}, {isa, ""});
+    ASSERT_TRUE(linear->prepare(1));
+    ASSERT_TRUE(linear->prepare(16));
+    linear->run_samples(x.data(), csr.cols, y.data(), csr.rows, 1, 0, 1);
+    EXPECT_EQ(y[0], 3.0f);
+    EXPECT_EQ(y[csr.rows - 1], 0.0f);
+    EXPECT_LT(linear->bytes(), size_t{16} << 20);
+  }
+}
+
 TEST(LinearMake, RefusesAnUnknownLayout) {
   const Csr csr = random_csr(4, 4, 0.5, 1);
   LinearOptions options;

@@ -23,8 +23,11 @@ class CsrLayout final : public Layout {
   std::string kernel(int n) const override {
     return n <= 4 ? "spmv_f32_csr_portable" : "spmm_f32_csr_portable";
   }
-  // The arrays themselves belong to Linear.
-  size_t bytes() const override { return 0; }
+  // Of the arrays that Linear holds in any case.
+  size_t bytes() const override {
+    return (size_t{csr_.rows} + 1) * sizeof(int32_t) +
+           csr_.nnz() * (sizeof(int32_t) + sizeof(float));
+  }
 
   bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
                    BlockRange blocks) const override {

@@ -4,6 +4,9 @@
 namespace espalier {
 namespace {
 
+constexpr uint32_t kMostCols = 1u << 24;  // a block's number has 24 bits
+constexpr double kMostCountsPerEntry = 64, kMostGroupedPerEntry = 8, kFewCounts = 1 << 20;
+
 class PermuteBlockLayout final : public Layout {
  public:
   PermuteBlockLayout(const CsrView& csr, const float* bias, uint32_t lanes,
@@ -68,12 +71,19 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
   if (kernels == nullptr) return plans;
   for (uint32_t i = 0; i < kernels->form_count; ++i) {
     const PermuteBlockForm& form = kernels->forms[i];
+    const double blocks = (static_cast<double>(csr.cols) + form.block_cols - 1) / form.block_cols;
+    // Almost empty matrices would spend more on counts of nothing than on their non-zeros.
+    if (csr.cols >= kMostCols || csr.rows * blocks > kMostCountsPerEntry * csr.nnz() + kFewCounts) {
+      continue;
+    }
+    const bool worth_grouping = csr.rows * blocks <= kMostGroupedPerEntry * csr.nnz() + kFewCounts;
     PermuteBlockPlan plan;
     plan.form = &form;
     plan.form_index = i;
     plan.lanes = kernels->lanes;
     plan.counts = count_blocks(csr, form.block_cols);
     for (bool grouped : {false, true}) {
+      if (grouped && !worth_grouping) break;
       plan.grouped = grouped;
       plan.name = std::string(form.layout) + (grouped ? "g" : "");
       plan.order = grouped ? group_rows_greedily(csr, plan.counts, kernels->lanes)

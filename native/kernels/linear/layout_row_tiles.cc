@@ -56,13 +56,15 @@ RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
   plan.tile_rows = std::clamp(csr.rows / kRowBlocks, kLeastRows, kMostRows);
   const uint32_t columns = n <= 16 ? 16 : n <= 32 ? 32 : 64;
   // The panel of a tile fills most of the first-level cache. Where rows are so sparse that starting
-  // and storing their sums outweighs the few non-zeros of such a tile, it may spill over.
+  // and storing their sums outweighs the few non-zeros of such a tile, it may spill over;
+  // and it holds one non-zero of a row at least.
   constexpr double kWorthStarting = 8;  // non-zeros of a row in a tile
   const double cache_cols = static_cast<double>(cache_sizes().l1d) / (columns * sizeof(float));
   const double density = static_cast<double>(csr.nnz()) / (1.0 * csr.rows * csr.cols + 1);
+  const double narrow = std::max(16.0, 0.9 * cache_cols);
+  const double wide = std::max({narrow, 1.5 * cache_cols, 1 / (density + 1e-9)});
   plan.tile_cols = static_cast<uint32_t>(
-      std::clamp(kWorthStarting / (density + 1e-9), std::max(16.0, 0.9 * cache_cols),
-                 std::min<double>(1.5 * cache_cols, kMostTileCols)));
+      std::min<double>(kMostTileCols, std::clamp(kWorthStarting / (density + 1e-9), narrow, wide)));
   plan.name = "tiles" + std::to_string(columns);
   return plan;
 }

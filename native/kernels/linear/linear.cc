@@ -105,7 +105,8 @@ class LinearImpl final : public Linear {
   size_t bytes() const override {
     size_t total = csr_.row_ptr.size() * sizeof(int32_t) + nnz() * 8 + bias_.size() * sizeof(float);
     for (int i = 0; i < kRegimes; ++i) {
-      bool counted = regimes_[i].layout == nullptr;
+      bool counted =
+          regimes_[i].layout == nullptr || regimes_[i].layout->name() == std::string("csr");
       for (int j = 0; j < i; ++j) counted |= regimes_[j].layout == regimes_[i].layout;
       if (!counted) total += regimes_[i].layout->bytes();
     }

@@ -45,9 +45,8 @@ struct Quad {
   // v - v is 0 for finite values and NaN for the others.
   ESPALIER_INLINE uint32_t not_finite(Vector v) {
     const Vector zero = v - v;
-    uint32_t bits = 0;
-    for (int i = 0; i < 4; ++i) bits |= (zero[i] != 0.0f ? 1u : 0u) << i;
-    return bits;
+    return (zero[0] != 0.0f ? 1u : 0u) | (zero[1] != 0.0f ? 2u : 0u) | (zero[2] != 0.0f ? 4u : 0u) |
+           (zero[3] != 0.0f ? 8u : 0u);
   }
 };
 
