@@ -20,12 +20,12 @@ constexpr double kPartNs = 8000;
 constexpr double kClearGain = 0.96;
 
 // Batch sizes that share a layout, and the size for which it is chosen.
-constexpr int kRegimes = 8;
+constexpr int kRegimes = 9;
 constexpr int kPanelRegime = 4;  // the first that lies in panels
-constexpr int kRegimeSize[kRegimes] = {1, 2, 3, 4, 8, 16, 32, 64};
+constexpr int kRegimeSize[kRegimes] = {1, 2, 3, 4, 8, 16, 32, 48, 64};
 int regime_of(int n) {
   if (n <= kSampleMajorMax) return n <= 1 ? 0 : n - 1;
-  return n <= 8 ? 4 : n <= 16 ? 5 : n <= 32 ? 6 : 7;
+  return n <= 8 ? 4 : n <= 16 ? 5 : n <= 32 ? 6 : n <= 48 ? 7 : 8;
 }
 
 class LinearImpl final : public Linear {
