@@ -1,0 +1,72 @@
+/**
+ * The contract between TypeScript and the native addon (native/addon). Only `src/engine` touches the addon.
+ *
+ * JavaScript checks meaning and gives good messages; C++ checks again all that memory safety needs, once, at load.
+ * The addon never throws across its boundary and never crashes, whatever is passed: a call that is refused throws an
+ * Error whose message names what is wrong, with `code` one of ErrorCode.
+ */
+import type { Program } from '../compile/program.js';
+
+export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';
+
+export interface AddonOptions {
+  /** Threads that a call may use, at least 1. */
+  threads: number;
+  /** Batches to pack for at load; others are packed when first run. */
+  batchSizes: readonly number[];
+  /** Forces the instruction set; undefined: ESPALIER_ISA, else the best of this machine. */
+  isa?: IsaName;
+  /** Forces a layout for every matrix where it can serve ("dense": the dense path). */
+  layout?: string;
+}
+
+/** What was chosen for one operation at one batch size. */
+export interface OperationInfo {
+  name: string;
+  op: string;
+  rows: number;
+  cols: number;
+  nnz: number;
+  layout: string;
+  kernel: string;
+  /** One short sentence. */
+  reason: string;
+  predictedNs: number;
+  denseNs: number;
+  bytes: number;
+}
+
+/**
+ * A loaded program. Buffers are sample-major: batch * features float32 numbers, in the order of the program's inputs
+ * and outputs. `runSync` and bound calls use the caller's thread and the pool; `run` copies in and computes elsewhere.
+ */
+export interface NativeModel {
+  runSync(batch: number, inputs: readonly Float32Array[], outputs: readonly Float32Array[]): void;
+  run(batch: number, inputs: readonly Float32Array[]): Promise<Float32Array[]>;
+  bind(batch: number, inputs: readonly Float32Array[], outputs: readonly Float32Array[]): () => void;
+  explain(batch: number): OperationInfo[];
+  /** Bytes of weights, packs and buffers. */
+  memory(): number;
+  /** Waits for calls in flight, then frees; every later call throws DISPOSED. Safe to call twice. */
+  dispose(): void;
+}
+
+export interface Csr {
+  rowPtr: Int32Array;
+  colIdx: Int32Array;
+  values: Float32Array;
+}
+
+export interface Addon {
+  /** The instruction sets that this build has and this machine can run, best first, and the one in use. */
+  cpu(): {
+    isa: IsaName;
+    available: IsaName[];
+    caches: { l1d: number; l2: number; l3: number };
+  };
+  csrFromDense(weights: Float32Array, rows: number, cols: number): Csr;
+  /** The threshold of tfmot's rule on a large tensor: the k-th largest |w| (k from 1), by selection. */
+  kthLargestMagnitude(weights: Float32Array, k: number): number;
+  /** Matrices of the program are CSR. Checks all of it before anything is computed. */
+  load(program: Program, options: AddonOptions): NativeModel;
+}
