@@ -1,0 +1,8 @@
+/**
+ * The commands of `espalier`, in the order of its help. A command's file says what it takes; what does the work is
+ * imported when it runs, so that `espalier --help` and light commands load nothing heavy.
+ */
+import type { Command } from 'commander';
+import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
+
+export const COMMANDS: readonly (() => Command)[] = [setupTensorflowCommand];

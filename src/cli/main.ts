@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+/** The command line: exit code 0, 2 for the caller's mistakes, 1 for failures of the work itself, 130 for Ctrl-C. */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { EspalierError } from '../errors.js';
+import { COMMANDS } from './commands.js';
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+  version: string;
+};
+
+function program(): Command {
+  const root = new Command('espalier')
+    .description('train and prune networks in Node, then run them with a native sparse engine')
+    .version(version)
+    .option('--debug', 'print the stack of an error')
+    .showHelpAfterError('(--help tells how to use this command)');
+  for (const make of COMMANDS) root.addCommand(make());
+  const strict = (command: Command) => {
+    command.exitOverride();
+    command.commands.forEach(strict);
+  };
+  strict(root);
+  return root;
+}
+
+async function main(): Promise<number> {
+  const root = program();
+  try {
+    await root.parseAsync();
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (root.opts<{ debug?: boolean }>().debug === true) console.error(error);
+    if (error instanceof EspalierError) {
+      console.error(`error: ${error.message}`);
+      return error.code === 'INTERRUPTED' ? 130 : error.exitCode;
+    }
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
+}
+
+process.exitCode = await main();
