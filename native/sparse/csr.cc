@@ -45,18 +45,24 @@ Csr csr_from_dense(const float* dense, uint32_t rows, uint32_t cols) {
   for (size_t i = 0; i < size; ++i) nnz += dense[i] != 0.0f;
   csr.col_idx.resize(nnz);
   csr.values.resize(nnz);
+  fill_csr_from_dense(dense, rows, cols, csr.row_ptr.data(), csr.col_idx.data(), csr.values.data());
+  return csr;
+}
+
+void fill_csr_from_dense(const float* dense, uint32_t rows, uint32_t cols, int32_t* row_ptr,
+                         int32_t* col_idx, float* values) {
   size_t next = 0;
+  row_ptr[0] = 0;
   for (uint32_t row = 0; row < rows; ++row) {
     const float* weights = dense + static_cast<size_t>(row) * cols;
     for (uint32_t col = 0; col < cols; ++col) {
       if (weights[col] == 0.0f) continue;
-      csr.col_idx[next] = static_cast<int32_t>(col);
-      csr.values[next] = weights[col];
+      col_idx[next] = static_cast<int32_t>(col);
+      values[next] = weights[col];
       ++next;
     }
-    csr.row_ptr[row + 1] = static_cast<int32_t>(next);
+    row_ptr[row + 1] = static_cast<int32_t>(next);
   }
-  return csr;
 }
 
 }  // namespace espalier

@@ -38,6 +38,9 @@ const char* check_csr(const CsrView& csr, size_t row_ptr_length, size_t col_idx_
 
 // Row-major dense (rows x cols) to CSR; -0.0 counts as zero. O(rows * cols).
 Csr csr_from_dense(const float* dense, uint32_t rows, uint32_t cols);
+// The same into the caller's arrays: rows + 1, and as many as there are non-zeros.
+void fill_csr_from_dense(const float* dense, uint32_t rows, uint32_t cols, int32_t* row_ptr,
+                         int32_t* col_idx, float* values);
 
 }  // namespace espalier
 

@@ -1,0 +1,68 @@
+// The NativeModel of src/engine/addon.ts.
+#ifndef ESPALIER_NATIVE_ADDON_MODEL_H_
+#define ESPALIER_NATIVE_ADDON_MODEL_H_
+
+#include <node_api.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "program/program.h"
+
+namespace espalier {
+
+struct Environment;
+
+// Everything but compute() belongs to the JavaScript thread.
+class Model {
+ public:
+  Model(std::shared_ptr<Environment> environment, std::unique_ptr<Program> program)
+      : environment_(std::move(environment)), program_(std::move(program)) {}
+
+  // Throws Refused{DISPOSED}.
+  Program& program();
+  bool disposed() const { return program_ == nullptr; }
+  // On the JavaScript thread. False if memory runs out.
+  bool compute_now(size_t batch, const float* const* inputs, float* const* outputs) {
+    return program_->prepare(batch) && program_->run(now_, batch, inputs, outputs);
+  }
+  // The same, anywhere. Between begin() and end(). `prepared` is told the predicted time before the
+  // work begins.
+  template <typename F>
+  bool compute(size_t batch, const float* const* inputs, float* const* outputs, F prepared) {
+    if (!program_->prepare(batch)) return false;
+    prepared(program_->predicted_ns(batch));
+    std::unique_ptr<Workspace> workspace = take_workspace();
+    if (workspace == nullptr) return false;
+    const bool done = program_->run(*workspace, batch, inputs, outputs);
+    give_workspace(std::move(workspace));
+    return done;
+  }
+  void begin();  // a call that runs elsewhere
+  void end();
+  void dispose();  // waits for those
+  size_t bytes();
+
+  Environment& environment() { return *environment_; }
+
+ private:
+  std::unique_ptr<Workspace> take_workspace();
+  void give_workspace(std::unique_ptr<Workspace> workspace);
+
+  std::shared_ptr<Environment> environment_;
+  std::unique_ptr<Program> program_;  // nullptr once disposed
+  Workspace now_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  int running_ = 0;
+  std::vector<std::unique_ptr<Workspace>> free_;
+};
+
+// The JavaScript object with the methods of NativeModel.
+napi_value make_model_object(napi_env env, const std::shared_ptr<Model>& model);
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_ADDON_MODEL_H_

@@ -1,0 +1,200 @@
+#include "addon/read_program.h"
+
+#include <cstring>
+#include <iterator>
+
+#include "addon/js.h"
+#include "program/operation.h"
+
+namespace espalier {
+namespace {
+
+constexpr const char* kCode = "INVALID_MODEL";
+constexpr uint64_t kMostSize = uint64_t{1} << 40;
+constexpr uint32_t kMostElements = 1 << 20;
+constexpr uint64_t kProgramVersion = 1;
+
+constexpr const char* kActivations[] = {"linear",    "relu",     "relu6",      "leaky_relu",
+                                        "elu",       "selu",     "sigmoid",    "hard_sigmoid",
+                                        "tanh",      "softplus", "softsign",   "gelu",
+                                        "gelu_tanh", "swish",    "exponential"};
+static_assert(std::size(kActivations) == static_cast<size_t>(ActivationKind::kExponential) + 1);
+
+// Arrays whose memory is asked for once no more JavaScript can run.
+class Arrays {
+ public:
+  explicit Arrays(napi_env env) : env_(env) {}
+
+  void floats(napi_value value, std::string parameter, size_t operation, size_t index) {
+    floats_.push_back({value, std::move(parameter), operation, index});
+  }
+  void matrix(napi_value row_ptr, napi_value col_idx, napi_value values, std::string parameter,
+              size_t operation, size_t index) {
+    matrices_.push_back({row_ptr, col_idx, values, std::move(parameter), operation, index});
+  }
+
+  void resolve(ProgramSpec& spec) const {
+    constexpr js::Sharing kSharing = js::Sharing::kRefused;
+    for (const FloatArray& array : floats_) {
+      const auto span = js::float_array(env_, array.value, kCode, array.parameter, kSharing);
+      spec.operations[array.operation].floats[array.index] = {span.data, span.length};
+    }
+    for (const MatrixArrays& arrays : matrices_) {
+      MatrixSpec& matrix = spec.operations[arrays.operation].matrices[arrays.index];
+      const auto row_ptr =
+          js::int_array(env_, arrays.row_ptr, kCode, arrays.parameter + ".rowPtr", kSharing);
+      const auto col_idx =
+          js::int_array(env_, arrays.col_idx, kCode, arrays.parameter + ".colIdx", kSharing);
+      const auto values =
+          js::float_array(env_, arrays.values, kCode, arrays.parameter + ".values", kSharing);
+      matrix.csr.row_ptr = row_ptr.data;
+      matrix.csr.col_idx = col_idx.data;
+      matrix.csr.values = values.data;
+      matrix.row_ptr_length = row_ptr.length;
+      matrix.col_idx_length = col_idx.length;
+      matrix.values_length = values.length;
+    }
+  }
+
+ private:
+  struct FloatArray {
+    napi_value value;
+    std::string parameter;
+    size_t operation, index;
+  };
+  struct MatrixArrays {
+    napi_value row_ptr, col_idx, values;
+    std::string parameter;
+    size_t operation, index;
+  };
+  napi_env env_;
+  std::vector<FloatArray> floats_;
+  std::vector<MatrixArrays> matrices_;
+};
+
+class Reader {
+ public:
+  explicit Reader(napi_env env) : env_(env), arrays_(env) {}
+
+  ProgramSpec read(napi_value program) {
+    ProgramSpec spec;
+    js::integer(env_, get(program, "version", "program"), kCode, "program.version", kProgramVersion,
+                kProgramVersion);
+    for (napi_value value : list(get(program, "values", "program"), "values")) {
+      spec.features.push_back(size(value, "features", "values[]"));
+    }
+    for (napi_value port : list(get(program, "inputs", "program"), "inputs")) {
+      spec.inputs.push_back(size(port, "value", "inputs[]"));
+    }
+    for (napi_value port : list(get(program, "outputs", "program"), "outputs")) {
+      spec.outputs.push_back(size(port, "value", "outputs[]"));
+    }
+    const auto operations = list(get(program, "operations", "program"), "operations");
+    for (size_t i = 0; i < operations.size(); ++i) {
+      spec.operations.push_back(operation(operations[i], i));
+    }
+    arrays_.resolve(spec);
+    return spec;
+  }
+
+ private:
+  napi_value get(napi_value object, const char* name, const std::string& parameter) const {
+    return js::property(env_, object, name, kCode, parameter);
+  }
+  std::vector<napi_value> list(napi_value value, const std::string& parameter) const {
+    return js::elements(env_, value, kCode, parameter, kMostElements);
+  }
+  uint64_t size(napi_value object, const char* name, const std::string& parameter) const {
+    return js::integer(env_, get(object, name, parameter), kCode, parameter + "." + name, 0,
+                       kMostSize);
+  }
+
+  OperationSpec operation(napi_value object, size_t index) {
+    std::string where = "operations[" + std::to_string(index) + "]";
+    OperationSpec spec;
+    spec.type = js::string(env_, get(object, "op", where), kCode, where + ".op");
+    spec.name = js::string(env_, get(object, "name", where), kCode, where + ".name");
+    where += " (" + spec.type + " " + spec.name + ")";
+    const OperationType* type = find_operation_type(spec.type);
+    if (type == nullptr) js::refuse(kCode, where + ": there is no such operation");
+    if (type->many_inputs) {
+      for (napi_value input : list(get(object, "inputs", where), where + ".inputs")) {
+        spec.inputs.push_back(js::integer(env_, input, kCode, where + ".inputs[]", 0, kMostSize));
+      }
+    } else {
+      spec.inputs.push_back(size(object, "input", where));
+    }
+    spec.output = size(object, "output", where);
+    for (const Field& field : type->fields) read_field(object, field, where, index, spec);
+    return spec;
+  }
+
+  void read_field(napi_value object, const Field& field, const std::string& where, size_t index,
+                  OperationSpec& spec) {
+    const std::string parameter = where + "." + field.name;
+    const napi_value value = get(object, field.name, where);
+    switch (field.kind) {
+      case FieldKind::kSize:
+        spec.sizes.push_back(js::integer(env_, value, kCode, parameter, 0, kMostSize));
+        break;
+      case FieldKind::kOptionalFloats:
+      case FieldKind::kFloats:
+        spec.floats.push_back({});
+        if (field.kind == FieldKind::kOptionalFloats && js::is_null(env_, value)) break;
+        arrays_.floats(value, parameter, index, spec.floats.size() - 1);
+        break;
+      case FieldKind::kMatrix:
+        read_matrix(value, parameter, index, spec);
+        break;
+      case FieldKind::kActivation:
+        spec.activation = activation(value, parameter);
+        break;
+    }
+  }
+
+  void read_matrix(napi_value value, const std::string& parameter, size_t index,
+                   OperationSpec& spec) {
+    const std::string format =
+        js::string(env_, get(value, "format", parameter), kCode, parameter + ".format");
+    if (format != "csr") {
+      js::refuse(kCode, parameter + ".format: expected \"csr\", received \"" + format + '"');
+    }
+    MatrixSpec matrix;
+    const auto extent = [&](const char* name) {
+      return static_cast<uint32_t>(js::integer(env_, get(value, name, parameter), kCode,
+                                               parameter + "." + name, 0, INT32_MAX));
+    };
+    matrix.csr.rows = extent("rows");
+    matrix.csr.cols = extent("cols");
+    spec.matrices.push_back(matrix);
+    const napi_value row_ptr = get(value, "rowPtr", parameter);
+    const napi_value col_idx = get(value, "colIdx", parameter);
+    const napi_value values = get(value, "values", parameter);
+    arrays_.matrix(row_ptr, col_idx, values, parameter, index, spec.matrices.size() - 1);
+  }
+
+  Activation activation(napi_value value, const std::string& parameter) const {
+    const std::string kind =
+        js::string(env_, get(value, "kind", parameter), kCode, parameter + ".kind");
+    Activation activation;
+    size_t index = 0;
+    while (index < std::size(kActivations) && kind != kActivations[index]) ++index;
+    if (index == std::size(kActivations)) {
+      js::refuse(kCode, parameter + ".kind: there is no activation \"" + kind + '"');
+    }
+    activation.kind = static_cast<ActivationKind>(index);
+    activation.alpha =
+        js::number(env_, get(value, "alpha", parameter), kCode, parameter + ".alpha");
+    activation.beta = js::number(env_, get(value, "beta", parameter), kCode, parameter + ".beta");
+    return activation;
+  }
+
+  napi_env env_;
+  Arrays arrays_;
+};
+
+}  // namespace
+
+ProgramSpec read_program(napi_env env, napi_value program) { return Reader(env).read(program); }
+
+}  // namespace espalier

@@ -1,0 +1,16 @@
+// The program object of src/compile/program.ts → ProgramSpec.
+#ifndef ESPALIER_NATIVE_ADDON_READ_PROGRAM_H_
+#define ESPALIER_NATIVE_ADDON_READ_PROGRAM_H_
+
+#include <node_api.h>
+
+#include "program/spec.h"
+
+namespace espalier {
+
+// The spec borrows the arrays' memory: it is good until JavaScript runs again. Throws as js.h says.
+ProgramSpec read_program(napi_env env, napi_value program);
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_ADDON_READ_PROGRAM_H_

@@ -1,0 +1,68 @@
+// Computes run()'s calls off the JavaScript thread and settles their promises.
+//
+// One queue an environment, served by few threads that take job after job: a burst of small calls
+// wakes one thread, and one message back to the event loop settles all that are done by then.
+// Another thread is woken only while work that is worth it waits.
+#ifndef ESPALIER_NATIVE_ADDON_RUNNER_H_
+#define ESPALIER_NATIVE_ADDON_RUNNER_H_
+
+#include <node_api.h>
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "sparse/aligned.h"
+
+namespace espalier {
+
+class Model;
+
+struct RunJob {
+  std::shared_ptr<Model> model;
+  size_t batch;
+  AlignedVector<float> memory;  // inputs, then outputs: the job's own
+  std::vector<const float*> inputs;
+  std::vector<float*> outputs;
+  std::vector<size_t> output_lengths;
+  napi_deferred deferred = nullptr;
+  bool done = false;  // else memory ran out
+};
+
+class Runner {
+ public:
+  // Throws as js.h says.
+  Runner(napi_env env, int most_threads);
+  ~Runner();
+
+  // The promise.
+  napi_value submit(napi_env env, std::unique_ptr<RunJob> job);
+
+ private:
+  void work();
+  void stop();
+  void wake_another();  // holds mutex_
+  static void settle_all(napi_env env, napi_value, void* context, void*);
+  void settle(napi_env env, RunJob& job);
+
+  napi_env env_;
+  napi_threadsafe_function wake_loop_ = nullptr;
+  size_t most_threads_;
+  size_t pending_ = 0;  // promises; on the JavaScript thread
+
+  std::mutex mutex_;
+  std::condition_variable queued_;
+  std::deque<std::unique_ptr<RunJob>> queue_;
+  std::vector<std::unique_ptr<RunJob>> finished_;
+  std::vector<std::thread> threads_;
+  size_t asleep_ = 0;
+  size_t woken_ = 0;  // signals that no thread has answered yet
+  bool stopping_ = false;
+};
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_ADDON_RUNNER_H_

@@ -1,0 +1,121 @@
+// One step of a program: checked, packed, ready to run. A type of operation is a file in ops/.
+//
+// To add one:
+//  1. ops/<type>.cc: a class derived from Operation, a `make` that checks the spec, and an
+//     OperationType which names the fields of its kind in src/compile/program.ts. The addon reads
+//     them by this list: nothing else is to be written for it.
+//  2. Its line in ops/types.cc, and its path in native/sources.json.
+//  3. In native/test/program_test_support.h its naive form: the random programs of the tests then
+//     use it.
+//
+// Values lie as linear.h says: sample-major for batches up to kSampleMajorMax, panels of up to
+// kPanelColumns columns above. A value of an image is `channels * height * width` features either
+// way: sample-major, the pixels of a channel are contiguous; in a panel, each pixel of each channel
+// is a row of samples. An operation that wants the former at any batch size transposes through its
+// scratch.
+#ifndef ESPALIER_NATIVE_PROGRAM_OPERATION_H_
+#define ESPALIER_NATIVE_PROGRAM_OPERATION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/features.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/linear/linear.h"
+#include "program/spec.h"
+
+namespace espalier {
+
+// What explain() tells of an operation for a batch.
+struct OperationInfo {
+  std::string name;
+  std::string op;
+  uint64_t rows = 0;  // of its matrix; 0 without one
+  uint64_t cols = 0;
+  uint64_t nnz = 0;
+  std::string layout;
+  std::string kernel;
+  std::string reason;
+  double predicted_ns = 0;  // for a call with this many columns, one thread
+  double dense_ns = 0;
+  size_t bytes = 0;
+};
+
+struct Operand {
+  const float* data;
+  size_t stride;  // from one sample to the next; of a panel: from one feature to the next
+};
+
+struct OperationCall {
+  const Operand* values;   // all of the program
+  const uint32_t* inputs;  // which of them
+  float* output;
+  size_t output_stride;
+  int n;           // samples or columns
+  float* scratch;  // scratch(n) floats of this part's own, on a cache line
+
+  const Operand& input(size_t i) const { return values[inputs[i]]; }
+};
+
+class Operation {
+ public:
+  virtual ~Operation() = default;
+
+  // Packs for a batch of n, as Linear::prepare does. False if memory runs out.
+  virtual bool prepare(int n) { return n > 0; }
+  // How many parts a call is worth splitting into; at most max_parts. Needs prepare(n).
+  virtual int parts(int n, int max_parts) const {
+    (void)n, (void)max_parts;
+    return 1;
+  }
+  // Floats that each part needs for itself.
+  virtual size_t scratch(int n) const {
+    (void)n;
+    return 0;
+  }
+  // Compute part `part` of `parts`. Parts may run at the same time; together they write every
+  // feature of the output, and nothing else. Inputs and output do not overlap. Columns from n up to
+  // the next multiple of 16 may be read and written and mean nothing.
+  virtual void run_samples(const OperationCall& call, int part, int parts) const = 0;
+  virtual void run_panel(const OperationCall& call, int part, int parts) const = 0;
+
+  // About how long a call takes on one thread: what the executor decides by whether to wake others.
+  virtual double predicted_ns(int n) const = 0;
+  // All but name and op.
+  virtual OperationInfo info(int n) const = 0;
+  virtual size_t bytes() const { return 0; }
+};
+
+enum class FieldKind { kSize, kFloats, kOptionalFloats, kMatrix, kActivation };
+struct Field {
+  const char* name;  // in program.ts
+  FieldKind kind;
+};
+
+// What `make` is given beside the spec.
+struct OperationContext {
+  std::vector<uint64_t> input_features;
+  uint64_t output_features;
+  Isa isa;
+  std::string layout;  // forced, or empty
+};
+
+struct OperationType {
+  const char* name;
+  bool many_inputs;  // `inputs` in program.ts, else `input`
+  std::vector<Field> fields;
+  // Refuses by throwing Refused (refused.h) with a reason; every array's length and content that
+  // running depends on is checked here. Values, inputs and output exist, and are checked already.
+  std::unique_ptr<Operation> (*make)(const OperationSpec& spec, const OperationContext& context);
+};
+
+// nullptr if there is none.
+const OperationType* find_operation_type(const std::string& name);
+const std::vector<const OperationType*>& operation_types();
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_PROGRAM_OPERATION_H_

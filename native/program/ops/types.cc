@@ -1,0 +1,19 @@
+#include "program/ops/types.h"
+
+namespace espalier {
+
+const std::vector<const OperationType*>& operation_types() {
+  static const std::vector<const OperationType*> types = {
+      &kLinearType, &kAffineType, &kActivateType, &kSoftmaxType, &kAddType, &kConcatType,
+  };
+  return types;
+}
+
+const OperationType* find_operation_type(const std::string& name) {
+  for (const OperationType* type : operation_types()) {
+    if (name == type->name) return type;
+  }
+  return nullptr;
+}
+
+}  // namespace espalier

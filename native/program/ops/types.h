@@ -1,0 +1,18 @@
+// The types of operations, one a file.
+#ifndef ESPALIER_NATIVE_PROGRAM_OPS_TYPES_H_
+#define ESPALIER_NATIVE_PROGRAM_OPS_TYPES_H_
+
+#include "program/operation.h"
+
+namespace espalier {
+
+extern const OperationType kLinearType;
+extern const OperationType kAffineType;
+extern const OperationType kActivateType;
+extern const OperationType kSoftmaxType;
+extern const OperationType kAddType;
+extern const OperationType kConcatType;
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_PROGRAM_OPS_TYPES_H_

@@ -1,0 +1,132 @@
+// A checked program and its executor.
+//
+// Batches up to kSampleMajorMax run sample-major, straight from and into the caller's buffers.
+// Larger ones are cut into panels of up to 64 columns; each goes through all operations before the
+// next, so that a small network never leaves the cache, and is transposed at its two ends only.
+// Results do not depend on the number of threads.
+//
+// To add an operation: see operation.h.
+#ifndef ESPALIER_NATIVE_PROGRAM_PROGRAM_H_
+#define ESPALIER_NATIVE_PROGRAM_PROGRAM_H_
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/features.h"
+#include "cpu/gate.h"
+#include "cpu/thread_pool.h"
+#include "program/operation.h"
+#include "program/plan.h"
+#include "program/refused.h"
+#include "program/spec.h"
+#include "sparse/aligned.h"
+
+namespace espalier {
+
+struct ProgramOptions {
+  Isa isa = Isa::kPortable;
+  std::string layout;  // forced where it can serve, or empty
+  int threads = 1;
+  std::shared_ptr<ThreadPool> pool;  // may be null: one thread
+};
+
+// The buffers of one call at a time. Grows as needed and is kept between calls.
+class Workspace {
+ public:
+  size_t bytes() const;
+
+ private:
+  friend class Program;
+  // One thread's view of a program's values.
+  struct Lane {
+    AlignedVector<float> arena;
+    std::vector<Operand> operands;  // of all values
+    float* scratch = nullptr;
+    const Plan* resolved = nullptr;  // for which `operands` were filled in
+  };
+  std::vector<Lane> lanes_;
+  std::vector<const float*> inputs_;
+  std::vector<float*> outputs_;
+  std::vector<AlignedVector<float>> copies_;
+};
+
+class Program {
+ public:
+  // Checks everything that running it depends on and packs what the operations want at once. The
+  // arrays of the spec are no longer needed afterwards. nullptr with the reason in *refused, which
+  // names the operation at fault.
+  static std::unique_ptr<Program> make(const ProgramSpec& spec, const ProgramOptions& options,
+                                       Refused* refused);
+
+  size_t input_count() const { return inputs_.size(); }
+  size_t output_count() const { return outputs_.size(); }
+  // Floats a sample.
+  size_t input_features(size_t i) const { return features_[inputs_[i]]; }
+  size_t output_features(size_t i) const { return features_[outputs_[i]]; }
+
+  // Packs what a batch needs; quick if that is there. Waits for running calls if it is not. False
+  // if memory runs out. Any thread may call it.
+  bool prepare(size_t batch) {
+    return (prepared_.load(std::memory_order_acquire) & 1u << plan_for(batch)) != 0 ||
+           prepare_plan(batch);
+  }
+
+  // Computes batch >= 1 samples: inputs[i] has batch * input_features(i) floats, outputs[i]
+  // likewise. Outputs may overlap inputs, not each other. Needs prepare(batch) and a workspace that
+  // nobody uses at the time. Many threads may call it. False if memory runs out; nothing is written
+  // then.
+  bool run(Workspace& workspace, size_t batch, const float* const* inputs, float* const* outputs);
+
+  // About how long a call takes on one thread. Needs prepare(batch).
+  double predicted_ns(size_t batch);
+  // Of each operation, for a whole batch. Needs prepare(batch).
+  std::vector<OperationInfo> explain(size_t batch);
+  // Of everything packed.
+  size_t bytes();
+  int threads() const { return threads_; }
+
+ private:
+  Program() = default;
+  size_t plan_for(size_t batch) const {
+    return plan_index(std::min<size_t>(batch, panel_columns_));
+  }
+  bool prepare_plan(size_t batch);
+  bool reserve(Workspace& workspace, const Plan& plan, size_t lanes) const;
+  void resolve(Workspace::Lane& lane, const Plan& plan) const;
+  void run_samples(Workspace::Lane& lane, const Plan& plan, int n, const float* const* inputs,
+                   float* const* outputs) const;
+  void run_panels(Workspace& workspace, const Plan& plan, size_t batch, const float* const* inputs,
+                  float* const* outputs) const;
+  // Columns [column, column + n) of the batch.
+  void run_panel(Workspace::Lane& lane, const Plan& plan, size_t column, int n, int threads,
+                 const float* const* inputs, float* const* outputs) const;
+  template <bool kPanel>
+  void run_operations(const Workspace::Lane& lane, const Plan& plan, int n, int threads) const;
+  // How many threads may take whole panels of the batch.
+  size_t lanes_for(size_t batch) const;
+  double panel_ns(int n) const;
+
+  std::vector<size_t> features_;
+  std::vector<uint32_t> inputs_;
+  std::vector<uint32_t> outputs_;
+  // Outputs that no operation writes into the caller's buffer: inputs, and values with two names.
+  std::vector<bool> copied_;
+  std::vector<Step> steps_;
+  const ElementwiseKernels* kernels_ = nullptr;
+  std::shared_ptr<ThreadPool> pool_;
+  int threads_ = 1;
+  int panel_columns_ = kPanelColumns;
+  Gate gate_;  // alone: packing
+  std::atomic<uint32_t> prepared_{0};
+  std::array<Plan, kPlans> plans_;
+};
+
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_PROGRAM_PROGRAM_H_
