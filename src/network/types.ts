@@ -1,6 +1,6 @@
 /**
- * Network: what a network *is*, as plain data. Every source (a tfjs model in memory, TFJS layers files,
- * later Keras .h5 and .keras) becomes one; nothing after `import` knows tfjs, Keras or HDF5.
+ * Network: what a network *is*, as plain data. Every source (a tfjs model in memory, TFJS layers files, Keras .h5
+ * and .keras) becomes one; nothing after `import` knows tfjs, Keras or HDF5.
  */
 
 /** One extent is null where it is flexible; the batch (first extent) always is. */
@@ -8,7 +8,10 @@ export type Shape = readonly (number | null)[];
 
 export type DType = 'float32' | 'int32' | 'bool';
 
-/** A dense, row-major tensor of weights, in Keras layout (a Dense kernel is [in, out]). Values are finite. */
+/**
+ * A dense, row-major tensor of weights, in Keras layout (a Dense kernel is [in, out]). Values are finite.
+ * `data` may be shared by layers, and several may be views of one buffer: never written to.
+ */
 export interface Tensor {
   readonly shape: readonly number[];
   readonly data: Float32Array;
@@ -18,11 +21,11 @@ export interface Tensor {
 export interface Layer {
   /** Unique in the network; the name users see in messages and `explain()`. Nested models give "outer/inner". */
   readonly name: string;
-  /** Keras class name, a key of the registry in `network/layers`. */
+  /** Keras class name, the first of its kind's `names` in the registry of `network/layers`. */
   readonly kind: string;
   /** Settings as the kind's `parse` returned them: checked, defaults filled in. */
   readonly settings: unknown;
-  /** By Keras's weight name ("kernel", "bias", "gamma", ...). */
+  /** By Keras's weight name ("kernel", "bias", "gamma", ...); inside wrappers "forward/kernel". */
   readonly weights: Readonly<Record<string, Tensor>>;
 }
 
@@ -36,7 +39,11 @@ export interface Value {
 export interface Node {
   /** Index into `layers`. */
   readonly layer: number;
-  /** Indices into `values`. */
+  /**
+   * Indices into `values`. Masks are explicit: a layer that makes one (Masking, Embedding with mask_zero) has it
+   * as a second output, and a node that one changes (recurrent layers, averages over time, attention) has it as
+   * its last input, of dtype bool and shape [batch, time]. A network without masks has none of these.
+   */
   readonly inputs: readonly number[];
   readonly outputs: readonly number[];
 }
