@@ -1,0 +1,86 @@
+/** tfjs-node's `predict`, read back with dataSync: the Keras-equivalent baseline. */
+import { createRequire } from 'node:module';
+import type * as Tf from '@tensorflow/tfjs-node';
+import { OWN_ACTIVATION } from '../names.js';
+import type { Rival, RivalContext, RivalInput } from '../rival.js';
+
+/** elu with any alpha, gelu by tanh (known as gelu_new, which its loader cannot find) and exp. */
+function registerOwnActivation(tf: typeof Tf): void {
+  class OwnActivation extends tf.layers.Layer {
+    static className = OWN_ACTIVATION;
+    private readonly kind: string;
+    private readonly alpha: number;
+    constructor(config: { name: string; kind: string; alpha: number }) {
+      super({ name: config.name });
+      this.kind = config.kind;
+      this.alpha = config.alpha;
+    }
+    override call(inputs: Tf.Tensor | Tf.Tensor[]): Tf.Tensor {
+      return tf.tidy(() => {
+        const [x] = Array.isArray(inputs) ? inputs : [inputs];
+        if (x === undefined) throw new Error('no input');
+        if (this.kind === 'exponential') return tf.exp(x);
+        if (this.kind === 'elu') return tf.where(tf.less(x, 0), tf.mul(this.alpha, tf.expm1(x)), x);
+        const inner = tf.mul(Math.sqrt(2 / Math.PI), tf.add(x, tf.mul(0.044715, tf.pow(x, 3))));
+        return tf.mul(tf.mul(0.5, x), tf.add(1, tf.tanh(inner)));
+      });
+    }
+  }
+  tf.serialization.registerClass(OwnActivation);
+}
+
+class TfjsNode implements Rival {
+  readonly name = 'tfjs-node predict';
+  private tf: typeof Tf | undefined;
+  private model: Tf.LayersModel | undefined;
+
+  async load({ files }: RivalContext): Promise<void> {
+    if (files.tfjs === undefined) throw new Error('the network cannot be written as a TFJS layers model');
+    // Threads are set by the environment, TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS, before this import.
+    const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node') as typeof Tf;
+    if (tf.getBackend() !== 'tensorflow') {
+      throw new Error(`the backend is ${tf.getBackend()}: pure JavaScript is not the baseline`);
+    }
+    this.tf = tf;
+    registerOwnActivation(tf);
+    this.model = await tf.loadLayersModel(`file://${files.tfjs}`);
+  }
+
+  prepare(inputs: RivalInput[]): () => Float32Array[] {
+    const { tf, model } = this;
+    if (tf === undefined || model === undefined) throw new Error('not loaded');
+    const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape, 'float32'));
+    const given = tensors.length === 1 && tensors[0] !== undefined ? tensors[0] : tensors;
+    // Its default cuts a batch into pieces of 32 and joins them again: that is not held against it.
+    const options = { batchSize: inputs[0]?.shape[0] ?? 1 };
+    return () => {
+      const answer = model.predict(given, options);
+      const outputs = Array.isArray(answer) ? answer : [answer];
+      const results = outputs.map((output) => output.dataSync() as Float32Array);
+      for (const output of outputs) output.dispose();
+      return results;
+    };
+  }
+
+  run(inputs: RivalInput[]): Float32Array[] {
+    return this.prepare(inputs)();
+  }
+
+  dispose(): void {
+    this.model?.dispose();
+    this.model = undefined;
+  }
+
+  versions(): Record<string, string> {
+    const { version } = createRequire(import.meta.url)('@tensorflow/tfjs-node/package.json') as {
+      version: string;
+    };
+    const binding = (this.tf?.backend() as { binding?: { TF_Version?: string } } | undefined)?.binding;
+    return {
+      '@tensorflow/tfjs-node': version,
+      ...(binding?.TF_Version === undefined ? {} : { tensorflow: binding.TF_Version }),
+    };
+  }
+}
+
+export const rival = new TfjsNode();
