@@ -4,5 +4,6 @@
  */
 import type { Command } from 'commander';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
+import { trainCommand } from './commands/train.js';
 
-export const COMMANDS: readonly (() => Command)[] = [setupTensorflowCommand];
+export const COMMANDS: readonly (() => Command)[] = [trainCommand, setupTensorflowCommand];

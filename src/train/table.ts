@@ -1,0 +1,235 @@
+/** Reading a CSV file into columns: numbers as Float64Array, everything else as codes into a list of texts. */
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import Papa from 'papaparse';
+import { EspalierError, invalid } from '../errors.js';
+
+export interface NumberColumn {
+  kind: 'number';
+  /** NaN where the value is missing. */
+  values: Float64Array;
+}
+
+export interface TextColumn {
+  kind: 'text';
+  /** Index into `texts`; -1 where the value is missing. */
+  codes: Int32Array;
+  texts: string[];
+}
+
+export type Column = NumberColumn | TextColumn;
+
+export interface Table {
+  path: string;
+  rows: number;
+  columns: Map<string, Column>;
+}
+
+/** What counts as missing, besides nothing at all (upper and lower case alike). */
+const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '-', '?']);
+
+function isMissing(text: string): boolean {
+  return text.length <= 4 && MISSING.has(text.trim().toLowerCase());
+}
+
+/** A column while the file is read: grows by doubling. */
+class Growing {
+  private numbers: Float64Array | undefined = new Float64Array(1024);
+  private codes: Int32Array | undefined;
+  private readonly texts: string[] = [];
+  private readonly codeOf = new Map<string, number>();
+  private length = 0;
+
+  constructor(asText: boolean) {
+    if (asText) {
+      this.numbers = undefined;
+      this.codes = new Int32Array(1024);
+    }
+  }
+
+  /** False if a text came into a column of numbers: the file must be read again, this column as text. */
+  push(text: string): boolean {
+    const at = this.length;
+    this.length += 1;
+    if (this.numbers !== undefined) {
+      if (at === this.numbers.length) {
+        const grown = new Float64Array(at * 2);
+        grown.set(this.numbers);
+        this.numbers = grown;
+      }
+      const value = text === '' ? NaN : Number(text);
+      if (Number.isFinite(value) && text.trim() !== '') this.numbers[at] = value;
+      else if (isMissing(text)) this.numbers[at] = NaN;
+      else return false;
+      return true;
+    }
+    if (at === this.codes!.length) {
+      const grown = new Int32Array(at * 2);
+      grown.set(this.codes!);
+      this.codes = grown;
+    }
+    this.codes![at] = isMissing(text) ? -1 : this.code(text.trim());
+    return true;
+  }
+
+  private code(text: string): number {
+    let code = this.codeOf.get(text);
+    if (code === undefined) {
+      code = this.texts.length;
+      this.texts.push(text);
+      this.codeOf.set(text, code);
+    }
+    return code;
+  }
+
+  finish(): Column {
+    if (this.numbers !== undefined) return { kind: 'number', values: this.numbers.slice(0, this.length) };
+    return { kind: 'text', codes: this.codes!.slice(0, this.length), texts: this.texts };
+  }
+}
+
+/** One pass; answers the names of the columns that turned out to be text, or the table. */
+function pass(path: string, asText: ReadonlySet<string>): Promise<Table | string> {
+  return new Promise((resolve, reject) => {
+    let names: string[] | undefined;
+    let columns: Growing[] = [];
+    let rows = 0;
+    let settled = false;
+    const stream = createReadStream(path, { highWaterMark: 1 << 20 });
+    const settle = (act: () => void) => {
+      if (settled) return;
+      settled = true;
+      stream.destroy();
+      act();
+    };
+    const take = (row: string[]): void => {
+      if (names === undefined) {
+        names = row.map((name) => name.trim());
+        const twice = names.find((name, i) => names!.indexOf(name) !== i);
+        if (twice !== undefined) {
+          throw invalid('INVALID_DATA', path, 'column names that differ', twice, { column: twice });
+        }
+        columns = names.map((name) => new Growing(asText.has(name)));
+        return;
+      }
+      // A line with nothing in it, as many files have at their end.
+      if (row.length === 1 && row[0]!.trim() === '' && names.length > 1) return;
+      if (row.length !== names.length) {
+        throw new EspalierError(
+          'INVALID_DATA',
+          `${path}: expected ${names.length} values in data row ${rows + 1}, received ${row.length}`,
+          { parameter: path, expected: names.length, received: row.length, row: rows + 1 },
+        );
+      }
+      for (let i = 0; i < row.length; i += 1) {
+        if (!columns[i]!.push(row[i]!)) {
+          const name = names[i]!;
+          settle(() => resolve(name));
+          return;
+        }
+      }
+      rows += 1;
+    };
+    Papa.parse<string[]>(stream, {
+      chunk: ({ data, errors }) => {
+        if (settled) return;
+        try {
+          // Other complaints (no delimiter in a file of one column) are none.
+          const quotes = errors.find(({ type }) => type === 'Quotes');
+          if (quotes !== undefined) {
+            throw new EspalierError('INVALID_DATA', `${path}: ${quotes.message} near data row ${rows + 1}`, {
+              parameter: path,
+              row: rows + 1,
+            });
+          }
+          for (const row of data) {
+            take(row);
+            if (settled) return;
+          }
+        } catch (error) {
+          const failure = error instanceof Error ? error : new Error(String(error));
+          settle(() => reject(failure));
+        }
+      },
+      complete: () => {
+        settle(() => {
+          if (names === undefined || rows === 0) {
+            reject(invalid('INVALID_DATA', path, 'a header and at least one row', `${rows} rows`));
+            return;
+          }
+          const table: Table = { path, rows, columns: new Map() };
+          names.forEach((name, i) => table.columns.set(name, columns[i]!.finish()));
+          resolve(table);
+        });
+      },
+      error: (cause: Error) => {
+        settle(() =>
+          reject(
+            new EspalierError(
+              'IO_FAILED',
+              `cannot read ${path}: ${cause.message}`,
+              { parameter: path },
+              cause,
+            ),
+          ),
+        );
+      },
+    });
+  });
+}
+
+/**
+ * Reads a CSV file with a header. A column whose every value is a number (or missing) holds numbers, any other texts.
+ * Throws NOT_FOUND, INVALID_DATA (with the row) or IO_FAILED.
+ */
+export async function readTable(path: string): Promise<Table> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new EspalierError('NOT_FOUND', `${path}: no such file`, { parameter: path });
+  if (!found.isFile()) throw invalid('INVALID_DATA', path, 'a CSV file', 'a folder');
+  const asText = new Set<string>();
+  for (;;) {
+    const outcome = await pass(path, asText);
+    if (typeof outcome !== 'string') return outcome;
+    asText.add(outcome);
+  }
+}
+
+/** The named column. Throws INVALID_DATA naming it, and what there is, if the table has none. */
+export function columnOf(table: Table, name: string): Column {
+  const column = table.columns.get(name);
+  if (column !== undefined) return column;
+  const names = [...table.columns.keys()];
+  throw new EspalierError(
+    'INVALID_DATA',
+    `${table.path}: expected a column ${JSON.stringify(name)}, found ${names.slice(0, 40).join(', ')}${names.length > 40 ? ', …' : ''}`,
+    { parameter: name, expected: `a column ${name}`, received: names, column: name },
+  );
+}
+
+/** The named column, which must hold numbers in every row. */
+export function targetOf(table: Table, name: string): Float64Array {
+  const column = columnOf(table, name);
+  if (column.kind === 'text') {
+    const row = column.codes.findIndex((code) => code >= 0 && !Number.isFinite(Number(column.texts[code])));
+    throw invalid(
+      'INVALID_DATA',
+      `${table.path}, target ${name}, data row ${row + 1}`,
+      'a number',
+      column.texts[column.codes[row] ?? 0],
+      { column: name },
+    );
+  }
+  const row = column.values.findIndex((value) => Number.isNaN(value));
+  if (row >= 0) {
+    throw invalid(
+      'INVALID_DATA',
+      `${table.path}, target ${name}, data row ${row + 1}`,
+      'a number',
+      'a missing value',
+      {
+        column: name,
+      },
+    );
+  }
+  return column.values;
+}
