@@ -1,0 +1,322 @@
+/**
+ * Dynamic batching for one version of a model: requests that wait together run together. One lone request runs at
+ * once and at its own size, so that it gets the very numbers of `runSync`. Requests larger than a batch run in slices,
+ * in turn with the others.
+ */
+import { EspalierError } from '../errors.js';
+import type { Port, ServableModel } from './types.js';
+
+export interface BatchOptions {
+  /** Rows that run together at most. */
+  readonly maxBatch: number;
+  /** Microseconds that a request may wait for others, and only while requests do come together. */
+  readonly maxDelayMicros: number;
+  /** Requests that may wait; more are refused. */
+  readonly maxQueue: number;
+  /** Calls of the model that may be under way together. */
+  readonly concurrency: number;
+  /** Sizes that joined requests are padded to, ascending: those that the engine has packed for and is fast at. */
+  readonly batchSizes: readonly number[];
+}
+
+export interface BatchObserver {
+  /** A batch has run: its rows, its padded size, milliseconds. */
+  batch(rows: number, size: number, milliseconds: number): void;
+  /** A request waited so long, in milliseconds, before it began to run. */
+  queued(milliseconds: number): void;
+}
+
+interface Job {
+  readonly rows: number;
+  readonly inputs: readonly Float32Array[];
+  readonly deadline: number;
+  readonly arrived: number;
+  readonly resolve: (outputs: Float32Array[]) => void;
+  readonly reject: (error: unknown) => void;
+  /** Rows given to the engine so far, and rows that came back. */
+  started: number;
+  finished: number;
+  outputs: Float32Array[] | undefined;
+  settled: boolean;
+}
+
+interface Slice {
+  readonly job: Job;
+  readonly start: number;
+  readonly rows: number;
+}
+
+export interface Ticket {
+  readonly outputs: Promise<Float32Array[]>;
+  /** The client is gone: what has not begun does not run. */
+  cancel(): void;
+}
+
+export class Batcher {
+  readonly #model: ServableModel;
+  readonly #inputs: readonly Port[];
+  readonly #outputs: readonly Port[];
+  readonly #options: BatchOptions;
+  readonly #observer: BatchObserver | undefined;
+  #queue: Job[] = [];
+  /** Jobs in the queue that still want to run. */
+  #waiting = 0;
+  #running = 0;
+  #scheduled = false;
+  /** Requests that ran in the last batch: as many are expected again. */
+  #expected = 1;
+  #lastBatch = 0;
+  #sweep: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+
+  constructor(
+    model: ServableModel,
+    ports: { inputs: readonly Port[]; outputs: readonly Port[] },
+    options: BatchOptions,
+    observer?: BatchObserver,
+  ) {
+    this.#model = model;
+    this.#inputs = ports.inputs;
+    this.#outputs = ports.outputs;
+    this.#options = options;
+    this.#observer = observer;
+  }
+
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  get running(): number {
+    return this.#running;
+  }
+
+  /**
+   * Queues rows. `deadline` is on the clock of performance.now(). Throws OVERLOADED at once where the queue is full;
+   * the promise rejects with DEADLINE_EXCEEDED, CANCELLED or what the model's run rejects with.
+   */
+  submit(inputs: readonly Float32Array[], rows: number, deadline: number): Ticket {
+    if (this.#waiting >= this.#options.maxQueue) {
+      throw new EspalierError(
+        'OVERLOADED',
+        `the queue is full: ${this.#options.maxQueue} requests are waiting`,
+        {
+          expected: this.#options.maxQueue,
+        },
+      );
+    }
+    let job!: Job;
+    const outputs = new Promise<Float32Array[]>((resolve, reject) => {
+      job = {
+        rows,
+        inputs,
+        deadline,
+        arrived: performance.now(),
+        resolve,
+        reject,
+        started: 0,
+        finished: 0,
+        outputs: undefined,
+        settled: false,
+      };
+    });
+    this.#queue.push(job);
+    this.#waiting += 1;
+    this.#schedule();
+    return { outputs, cancel: () => this.#fail(job, new EspalierError('CANCELLED', 'the client went away')) };
+  }
+
+  /** Resolves when nothing waits or runs. */
+  idle(): Promise<void> {
+    if (this.#waiting === 0 && this.#running === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #fail(job: Job, error: EspalierError): void {
+    if (job.settled) return;
+    job.settled = true;
+    if (job.started < job.rows) this.#waiting -= 1;
+    job.reject(error);
+    this.#announceIdle();
+  }
+
+  #announceIdle(): void {
+    if (this.#waiting > 0 || this.#running > 0) return;
+    for (const resolve of this.#idle.splice(0)) resolve();
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
+  }
+
+  /** After this turn of the event loop, so that all that arrived in it is seen together. */
+  #schedule(): void {
+    this.#sweep ??= setInterval(() => this.#expire(), 10).unref();
+    if (this.#scheduled || this.#running >= this.#options.concurrency) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#dispatch());
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    for (const job of this.#queue) if (job.deadline < now) this.#fail(job, expired(now - job.arrived));
+    if (this.#waiting === 0) this.#queue = [];
+  }
+
+  #dispatch(): void {
+    this.#scheduled = false;
+    while (this.#running < this.#options.concurrency && this.#waiting > 0) {
+      if (this.#worthWaiting()) {
+        this.#scheduled = true;
+        setImmediate(() => this.#dispatch());
+        return;
+      }
+      const slices = this.#take();
+      if (slices.length > 0) void this.#run(slices);
+    }
+  }
+
+  /** While requests come together, the rest of them are worth a short wait; a lone one is not kept. */
+  #worthWaiting(): boolean {
+    const { maxDelayMicros, maxBatch } = this.#options;
+    if (maxDelayMicros === 0 || this.#expected <= 1 || this.#waiting >= this.#expected) return false;
+    const now = performance.now();
+    const delay = maxDelayMicros / 1000;
+    // Long after the last batch, its size says nothing any more.
+    if (now - this.#lastBatch > 10 + 4 * delay) {
+      this.#expected = 1;
+      return false;
+    }
+    const oldest = this.#queue.find((job) => !job.settled);
+    return oldest !== undefined && oldest.rows < maxBatch && now - oldest.arrived < delay;
+  }
+
+  #take(): Slice[] {
+    const { maxBatch } = this.#options;
+    const now = performance.now();
+    const slices: Slice[] = [];
+    const unfinished: Job[] = [];
+    let rows = 0;
+    let taken = 0;
+    for (; taken < this.#queue.length && rows < maxBatch; taken++) {
+      const job = this.#queue[taken]!;
+      if (job.settled) continue;
+      if (job.deadline < now) {
+        this.#fail(job, expired(now - job.arrived));
+        continue;
+      }
+      const part = Math.min(job.rows - job.started, maxBatch - rows);
+      // A request that fits in a batch is not cut: it waits for the next one.
+      if (part < job.rows - job.started && job.rows <= maxBatch) break;
+      if (job.started === 0) this.#observer?.queued(now - job.arrived);
+      slices.push({ job, start: job.started, rows: part });
+      job.started += part;
+      rows += part;
+      if (job.started < job.rows) unfinished.push(job);
+      else this.#waiting -= 1;
+    }
+    this.#queue.splice(0, taken);
+    // What is larger than a batch goes on after those that wait now.
+    this.#queue.push(...unfinished);
+    return slices;
+  }
+
+  async #run(slices: Slice[]): Promise<void> {
+    this.#running += 1;
+    this.#expected = slices.length;
+    const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
+    const size = slices.length === 1 ? rows : this.#paddedSize(rows);
+    const began = performance.now();
+    try {
+      const answer = await this.#model.run(
+        this.#inputs.map((port, i) => ({
+          data: gather(slices, i, port.features, size),
+          shape: [size, ...port.shape.slice(1)],
+        })),
+      );
+      const outputs = this.#outputs.map((port, i) =>
+        outputOf(answer, this.#outputs, i, size * port.features),
+      );
+      this.#observer?.batch(rows, size, performance.now() - began);
+      this.#scatter(slices, outputs);
+    } catch (error) {
+      for (const { job } of slices) {
+        if (job.settled) continue;
+        if (job.started < job.rows) this.#waiting -= 1;
+        job.settled = true;
+        job.reject(error);
+      }
+    } finally {
+      this.#running -= 1;
+      this.#lastBatch = performance.now();
+      if (this.#waiting > 0) this.#schedule();
+      this.#announceIdle();
+    }
+  }
+
+  #paddedSize(rows: number): number {
+    return this.#options.batchSizes.find((size) => size >= rows && size <= rows * 2) ?? rows;
+  }
+
+  #scatter(slices: readonly Slice[], outputs: readonly Float32Array[]): void {
+    let row = 0;
+    for (const { job, start, rows } of slices) {
+      const parts = outputs.map((data, i) => {
+        const { features } = this.#outputs[i]!;
+        return data.subarray(row * features, (row + rows) * features);
+      });
+      row += rows;
+      if (job.settled) continue;
+      if (rows === job.rows) job.outputs = parts;
+      else {
+        job.outputs ??= this.#outputs.map(({ features }) => new Float32Array(job.rows * features));
+        parts.forEach((part, i) => job.outputs![i]!.set(part, start * this.#outputs[i]!.features));
+      }
+      job.finished += rows;
+      if (job.finished < job.rows) continue;
+      job.settled = true;
+      job.resolve(job.outputs);
+    }
+  }
+}
+
+function expired(waited: number): EspalierError {
+  return new EspalierError(
+    'DEADLINE_EXCEEDED',
+    `the request waited ${Math.round(waited)} ms and its time is up`,
+  );
+}
+
+/** The rows of the slices one after the other; rows of padding are 0. A whole single request is not copied. */
+function gather(slices: readonly Slice[], input: number, features: number, size: number): Float32Array {
+  const first = slices[0]!;
+  const whole = first.job.inputs[input]!;
+  if (slices.length === 1)
+    return whole.subarray(first.start * features, (first.start + first.rows) * features);
+  const data = new Float32Array(size * features);
+  let row = 0;
+  for (const { job, start, rows } of slices) {
+    data.set(job.inputs[input]!.subarray(start * features, (start + rows) * features), row * features);
+    row += rows;
+  }
+  return data;
+}
+
+/** One output of what a model answered, in any of the forms of the contract. */
+export function outputOf(
+  answer: unknown,
+  ports: readonly Port[],
+  index: number,
+  length: number,
+): Float32Array {
+  const named =
+    ports.length === 1 && (ArrayBuffer.isView(answer) || isTensor(answer))
+      ? answer
+      : (answer as Record<string, unknown> | null)?.[ports[index]!.name];
+  const data = isTensor(named) ? named.data : named;
+  if (!(data instanceof Float32Array) || data.length !== length) {
+    throw new EspalierError('INTERNAL', `output ${ports[index]!.name}: the model answered another shape`);
+  }
+  return data;
+}
+
+function isTensor(value: unknown): value is { data: unknown } {
+  return typeof value === 'object' && value !== null && 'data' in value && ArrayBuffer.isView(value.data);
+}

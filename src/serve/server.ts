@@ -1,0 +1,223 @@
+/** The HTTP and gRPC servers around one core, and their orderly end. */
+import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import swagger from '@fastify/swagger';
+import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { EspalierError } from '../errors.js';
+import { tokenCheck } from './auth.js';
+import { readConfig, settingsOf, type ServerConfig, type ServerConfigInput } from './config.js';
+import { InferenceCore } from './core.js';
+import { inferenceRoutes } from './routes.js';
+import { engineLoader } from './loader.js';
+import type { ModelLoader } from './types.js';
+
+export interface ServerOptions extends ServerConfigInput {
+  /** Opens models; default: `loadModel` of this package. */
+  loader?: ModelLoader;
+  /** A pino logger, or one like it; default: JSON lines on standard error at `log.level`. */
+  logger?: FastifyBaseLogger;
+}
+
+export interface InferenceServer {
+  readonly config: ServerConfig;
+  /** The Fastify instance: routes may be added before `listen`. */
+  readonly app: FastifyInstance;
+  readonly core: InferenceCore;
+  /** Loads and warms the models, then accepts. Answers where it listens. */
+  listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }>;
+  /** Not ready, answers what is under way, then ends. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export const PACKAGE_VERSION = (
+  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+).version;
+
+/** Tokens of the configuration and of its file. */
+async function tokensOf(config: ServerConfig): Promise<string[]> {
+  const { tokens, tokensFile } = config.auth;
+  if (tokensFile === undefined) return tokens;
+  const lines = (await readSetting('auth.tokensFile', tokensFile)).toString('utf8').split('\n');
+  const found = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+  if (found.length === 0) {
+    // An empty file must not open the server to everyone.
+    throw new EspalierError('INVALID_ARGUMENT', 'auth.tokensFile: expected a token a line, found none', {
+      parameter: 'auth.tokensFile',
+    });
+  }
+  return [...tokens, ...found];
+}
+
+async function readSetting(parameter: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new EspalierError(
+      'INVALID_ARGUMENT',
+      `${parameter}: cannot read ${path}: ${(cause as Error).message}`,
+      { parameter },
+      cause,
+    );
+  }
+}
+
+export interface TlsFiles {
+  cert: Buffer;
+  key: Buffer;
+  ca: Buffer | undefined;
+}
+
+async function tlsOf(config: ServerConfig): Promise<TlsFiles | undefined> {
+  if (config.tls === undefined) return undefined;
+  return {
+    cert: await readSetting('tls.cert', config.tls.cert),
+    key: await readSetting('tls.key', config.tls.key),
+    ca: config.tls.ca === undefined ? undefined : await readSetting('tls.ca', config.tls.ca),
+  };
+}
+
+export function coreOptions(config: ServerConfig, loader: ModelLoader, log: FastifyBaseLogger) {
+  if (config.models.length === 0) {
+    throw new EspalierError(
+      'INVALID_ARGUMENT',
+      'models: expected a model repository or a model, received none',
+      {
+        parameter: 'models',
+      },
+    );
+  }
+  return {
+    models: config.models,
+    modelName: config.modelName,
+    loader,
+    settings: (name: string) => settingsOf(config, name),
+    limits: config.limits,
+    repositoryControl: config.repositoryControl,
+    version: PACKAGE_VERSION,
+    log,
+  };
+}
+
+/**
+ * A server of the Open Inference Protocol v2 over HTTP and gRPC. Options: docs/serving.md. Throws INVALID_ARGUMENT for
+ * a setting that is wrong, NOT_FOUND for a model that is not there. Nothing is loaded before `listen`.
+ */
+export async function createServer(options: ServerOptions): Promise<InferenceServer> {
+  const { loader = engineLoader, logger, ...settings } = options;
+  const config = readConfig(settings);
+  const log = logger ?? pino({ level: config.log.level, name: 'espalier' }, pino.destination(2));
+  const core = await InferenceCore.create(coreOptions(config, loader, log));
+  const tls = await tlsOf(config);
+  const authorize = tokenCheck(await tokensOf(config));
+
+  const app = Fastify({
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: !config.log.requests }),
+    // A connection that is kept open is answered to the end also while the server closes.
+    return503OnClosing: false,
+    forceCloseConnections: 'idle',
+    requestTimeout: config.limits.bodyTimeoutMs,
+    connectionTimeout: config.limits.idleTimeoutMs,
+    keepAliveTimeout: config.limits.keepAliveTimeoutMs,
+    bodyLimit: config.limits.maxBodyBytes,
+    routerOptions: { maxParamLength: 160 },
+    http: { headersTimeout: config.limits.headersTimeoutMs, connectionsCheckingInterval: 1000 },
+    ...(tls === undefined
+      ? {}
+      : {
+          https: {
+            cert: tls.cert,
+            key: tls.key,
+            headersTimeout: config.limits.headersTimeoutMs,
+            connectionsCheckingInterval: 1000,
+            ...(tls.ca === undefined ? {} : { ca: tls.ca, requestCert: true, rejectUnauthorized: true }),
+          },
+        }),
+  } as object) as unknown as FastifyInstance;
+  app.server.maxConnections = config.limits.maxConnections;
+  if (config.openapi) {
+    await app.register(swagger, {
+      openapi: {
+        openapi: '3.1.0',
+        info: {
+          title: 'espalier',
+          description: 'Open Inference Protocol v2 with the binary tensor extension',
+          version: PACKAGE_VERSION,
+          license: { name: 'Apache-2.0' },
+        },
+        components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+        ...(authorize === undefined ? {} : { security: [{ token: [] }] }),
+      },
+    });
+  }
+  const metricsOf = { text: () => core.metrics.registry.metrics() };
+  await app.register(inferenceRoutes, { core, authorize, compression: config.compression });
+  await app.register(async (own) => {
+    if (config.openapi) own.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+    if (config.metrics) {
+      own.get(
+        '/metrics',
+        { schema: { hide: true }, onRequest: async (request) => authorize?.(request.headers.authorization) },
+        async (_request, reply) => reply.type(core.metrics.registry.contentType).send(await metricsOf.text()),
+      );
+    }
+  });
+  app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'no such endpoint' }));
+  return new Server(config, app, core, metricsOf);
+}
+
+class Server implements InferenceServer {
+  readonly #metricsOf: { text: () => Promise<string> };
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    readonly config: ServerConfig,
+    readonly app: FastifyInstance,
+    readonly core: InferenceCore,
+    metricsOf: { text: () => Promise<string> },
+  ) {
+    this.#metricsOf = metricsOf;
+  }
+
+  /** In a cluster the metrics of all workers are asked for elsewhere. */
+  set metricsSource(text: () => Promise<string>) {
+    this.#metricsOf.text = text;
+  }
+
+  async listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }> {
+    const { config, app, core } = this;
+    await app.ready();
+    // Probes see "live, not ready" while models are being loaded.
+    await app.listen({ host: config.http.host, port: config.http.port });
+    await core.load();
+    const index = core.repository.index();
+    if (index.length > 0 && !index.some(({ state }) => state === 'READY')) {
+      await this.close();
+      const [first] = index;
+      throw new EspalierError(
+        'INVALID_MODEL',
+        `no model could be loaded: ${first!.name} version ${first!.version}: ${core.repository.failures.get(first!.name) ?? first!.reason}`,
+        { parameter: 'models' },
+      );
+    }
+    core.repository.poll(config.pollSeconds);
+    const http = app.server.address() as AddressInfo;
+    return { http, grpc: undefined };
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    const { delayMs, timeoutMs } = this.config.drain;
+    const drained = this.core.drain(delayMs + timeoutMs);
+    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await drained;
+    await this.app.close();
+    await this.core.close();
+  }
+}
