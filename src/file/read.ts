@@ -1,0 +1,217 @@
+/** The bytes of an .esp file as a Program. The file is not trusted: see docs/format.md for all that must hold. */
+import { checkProgram, count, portFeatures, ruleOf, unsupportedVersion } from '../compile/check.js';
+import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../compile/program.js';
+import type { ProgramPort, ProgramValue } from '../compile/program.js';
+import { type EspalierError, invalid } from '../errors.js';
+import { OPERATION_CODECS, type OperationCodec } from './operations.js';
+import { PoolReader } from './pools.js';
+import { MAX_BITS, decodeRuns } from './runs.js';
+import { isObject, parseStrictJson, readSafetensors } from './safetensors.js';
+import { MAX_TOPS, decodeValues, fits, topBits, type CodedValues, type ValueDType } from './values.js';
+
+/** Rows a file may have without holding anything for them; beyond, its bytes must grow with them. */
+const FREE_ROWS = 2 ** 20;
+
+type Json = Record<string, unknown>;
+
+/** Whether these are the first bytes of a safetensors file (and so of an .esp, if any of the formats read here). */
+export function looksLikeEsp(bytes: Uint8Array): boolean {
+  return bytes.length > 8 && bytes[8] === 0x7b && bytes[7] === 0;
+}
+
+/**
+ * Large arrays of the program are views of `bytes`, which must stay unchanged as long as it is used.
+ * Throws INVALID_MODEL telling what is wrong, UNSUPPORTED_FORMAT for another version or kind of file.
+ */
+export function readProgram(bytes: Uint8Array): Program {
+  const { metadata, tensors } = readSafetensors(bytes);
+  if (metadata.format !== 'espalier') {
+    throw invalid(
+      'UNSUPPORTED_FORMAT',
+      '__metadata__.format',
+      '"espalier" (a file of espalier)',
+      metadata.format,
+    );
+  }
+  if (metadata.program === undefined)
+    throw invalid('INVALID_MODEL', '__metadata__.program', 'a string', undefined);
+  const json = object(parseStrictJson(metadata.program, 'the program'), 'program');
+  if (json.version !== PROGRAM_VERSION) throw unsupportedVersion(json.version);
+  keys(json, 'program', ['version', 'name', 'inputs', 'outputs', 'matrices', 'operations']);
+
+  const pools = new PoolReader(tensors);
+  const matrices = readMatrices(list(json.matrices, 'matrices'), pools, bytes.length);
+  const used = new Set<number>();
+  const matrix = (index: unknown): Matrix => {
+    const found = matrices[index as number];
+    if (found === undefined) throw bad('weight', `an index below ${matrices.length}`, index);
+    used.add(index as number);
+    return found;
+  };
+
+  const values: ProgramValue[] = [];
+  const inputs = list(json.inputs, 'inputs').map((entry, value) => {
+    const port = readPort(entry, `inputs[${value}]`, ['name', 'shape'], value);
+    values.push({ features: portFeatures(port) });
+    return port;
+  });
+  const operations = list(json.operations, 'operations').map((entry, index) => {
+    const operation = readOperation(entry, `operations[${index}]`, values, pools, matrix);
+    const rule = ruleOf(operation);
+    const features = rule.inputs(operation).map((value) => (values[value] as ProgramValue).features);
+    values.push({ features: rule.features(operation, features) });
+    return operation;
+  });
+  const outputs = list(json.outputs, 'outputs').map((entry, index) => {
+    const what = `outputs[${index}]`;
+    const value = valueIndex(object(entry, what).value, values.length, what);
+    return readPort(entry, what, ['name', 'shape', 'value'], value);
+  });
+  if (used.size !== matrices.length)
+    throw bad('matrices', 'each one used', `${matrices.length - used.size} unused`);
+  pools.finish();
+  const program: Program = {
+    version: PROGRAM_VERSION,
+    name: text(json.name, 'name'),
+    values,
+    inputs,
+    outputs,
+    operations,
+  };
+  checkProgram(program);
+  return program;
+}
+
+function readMatrices(entries: readonly unknown[], pools: PoolReader, fileBytes: number): Matrix[] {
+  let rowsLeft = FREE_ROWS + 8 * fileBytes;
+  return entries.map((entry, index) => {
+    const what = `matrices[${index}]`;
+    const json = object(entry, what);
+    keys(json, what, ['rows', 'cols', 'bits', 'runs', 'dtype', 'values', 'palette', 'tops', 'high']);
+    const rows = count(json.rows, `${what}.rows`);
+    const cols = count(json.cols, `${what}.cols`);
+    const bits = whole(json.bits, MAX_BITS, `${what}.bits`);
+    rowsLeft -= rows;
+    if (rowsLeft < 0) throw bad(`${what}.rows`, `rows in proportion to a file of ${fileBytes} bytes`, rows);
+    const values = readValues(json, pools, what);
+    if (values.length > rows * cols) throw bad(`${what}.values`, `at most ${rows * cols}`, values.length);
+    const runs = pools.take('runs', json.runs, `${what}.runs`) as Uint8Array;
+    return { format: 'csr', rows, cols, ...decodeRuns(runs, rows, cols, bits, values.length), values };
+  });
+}
+
+const DTYPES: readonly ValueDType[] = ['F32', 'split', 'F16', 'U16', 'U8'];
+
+function readValues(json: Json, pools: PoolReader, what: string): Float32Array {
+  const dtype = json.dtype as ValueDType;
+  if (!DTYPES.includes(dtype)) throw bad(`${what}.dtype`, DTYPES.join(', '), dtype);
+  const split = dtype === 'split';
+  const indexed = dtype === 'U16' || dtype === 'U8';
+  if (
+    (json.palette !== undefined) !== indexed ||
+    (json.tops !== undefined) !== split ||
+    (json.high !== undefined) !== split
+  ) {
+    throw bad(`${what}`, 'a palette with U8 and U16, tops and high with split', dtype);
+  }
+  const codes = pools.take(`values.${dtype}`, json.values, `${what}.values`);
+  const palette = indexed ? pools.take('palettes', json.palette, `${what}.palette`) : undefined;
+  const tops = split ? readTops(json.tops, `${what}.tops`) : undefined;
+  const high = split ? pools.take('high', json.high, `${what}.high`) : undefined;
+  if (tops !== undefined && high?.length !== Math.ceil((codes.length / 3) * (topBits(tops.length) / 8))) {
+    throw bad(`${what}.high`, `${topBits(tops.length)} bits a value`, json.high);
+  }
+  const coded = { dtype, codes, palette, tops, high } as CodedValues;
+  if (!fits(coded)) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
+  return decodeValues(coded);
+}
+
+function readTops(value: unknown, what: string): number[] {
+  const tops = list(value, what);
+  if (tops.length < 1 || tops.length > MAX_TOPS) throw bad(what, `1 to ${MAX_TOPS} bytes`, value);
+  return tops.map((top) => whole(top, 255, what));
+}
+
+function readOperation(
+  entry: unknown,
+  what: string,
+  values: readonly ProgramValue[],
+  pools: PoolReader,
+  matrix: (index: unknown) => Matrix,
+): Operation {
+  const json = object(entry, what);
+  const op = text(json.op, `${what}.op`);
+  const name = text(json.name, `${what}.name`);
+  if (!Object.hasOwn(OPERATION_CODECS, op)) {
+    throw invalid('UNSUPPORTED_FORMAT', `${what}.op`, Object.keys(OPERATION_CODECS).join(', '), op);
+  }
+  const codec = OPERATION_CODECS[op as Operation['op']] as unknown as OperationCodec<Operation['op']>;
+  keys(json, name, ['op', 'name', 'inputs', ...codec.keys]);
+  const inputs =
+    json.inputs === undefined
+      ? [values.length - 1]
+      : list(json.inputs, `${name}.inputs`).map((input) =>
+          valueIndex(input, values.length, `${name}.inputs`),
+        );
+  const several = op === 'add' || op === 'concat';
+  const [input] = inputs;
+  if (input === undefined || (!several && inputs.length > 1)) {
+    throw bad(`${name}.inputs`, several ? 'one or more' : 'one', inputs.length);
+  }
+  const features = inputs.map((value) => (values[value] as ProgramValue).features);
+  const settings = codec.read(json, { pools, name, features, matrix });
+  return {
+    op,
+    name,
+    ...(several ? { inputs } : { input }),
+    output: values.length,
+    ...settings,
+  } as unknown as Operation;
+}
+
+function readPort(entry: unknown, what: string, allowed: readonly string[], value: number): ProgramPort {
+  const json = object(entry, what);
+  keys(json, what, allowed);
+  const shape = list(json.shape, `${what}.shape`) as (number | null)[];
+  const port: ProgramPort = { name: text(json.name, `${what}.name`), shape, dtype: 'float32', value };
+  portFeatures(port);
+  return port;
+}
+
+function valueIndex(value: unknown, length: number, what: string): number {
+  return whole(value, length - 1, `${what}: value`);
+}
+
+function whole(value: unknown, most: number, what: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most) {
+    throw bad(what, `a whole number from 0 to ${most}`, value);
+  }
+  return value;
+}
+
+function keys(json: Json, what: string, allowed: readonly string[]): void {
+  const other = Object.keys(json).find((key) => !allowed.includes(key));
+  if (other !== undefined) {
+    // A setting that is not known may change what the file means.
+    throw invalid('UNSUPPORTED_FORMAT', what, `the keys ${allowed.join(', ')}`, other);
+  }
+}
+
+function object(value: unknown, what: string): Json {
+  if (!isObject(value)) throw bad(what, 'an object', value);
+  return value;
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value)) throw bad(what, 'a list', value);
+  return value;
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw bad(what, 'a string', value);
+  return value;
+}
+
+function bad(parameter: string, expected: string, received: unknown): EspalierError {
+  return invalid('INVALID_MODEL', parameter, expected, received);
+}

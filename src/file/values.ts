@@ -1,0 +1,152 @@
+/**
+ * The values of a matrix in the fewest bytes that give back exactly the same float32 numbers:
+ * - F32: as they are.
+ * - split: the highest byte of each (sign and 7 bits of the exponent) takes a handful of values, as the weights that
+ *   pruning leaves are of like magnitude: an index of a few bits into a list of them, and the 3 other bytes as they are.
+ * - F16: where all are float16 numbers.
+ * - U8, U16: indices into a palette where few differ (weights that were quantised once).
+ */
+import { packBits, unpackBits } from './bits.js';
+
+export type ValueDType = 'F32' | 'split' | 'F16' | 'U16' | 'U8';
+export type ValueArray = Float32Array | Uint16Array | Uint8Array;
+
+export interface CodedValues {
+  readonly dtype: ValueDType;
+  /** One a value; 3 bytes a value for split; bit patterns for F16; indices into `palette` for U8 and U16. */
+  readonly codes: ValueArray;
+  /** U8, U16: the distinct values in the order in which they first appear. */
+  readonly palette?: Float32Array;
+  /** split: the distinct highest bytes, rising. */
+  readonly tops?: readonly number[];
+  /** split: for each value its index in `tops`, in `topBits(tops)` bits. */
+  readonly high?: Uint8Array;
+}
+
+/** More distinct highest bytes than this are left as they are. */
+export const MAX_TOPS = 32;
+/** A file of its own needs this much of a gain: the header pays for what tells of a split. */
+const SPLIT_GAIN = 2048;
+
+export function topBits(tops: number): number {
+  return Math.max(1, Math.ceil(Math.log2(tops)));
+}
+
+export function encodeValues(values: Float32Array): CodedValues {
+  let best: CodedValues = { dtype: 'F32', codes: values };
+  for (const next of [toSplit(values), toHalf(values), toPalette(values)]) {
+    if (next !== null && bytesOf(next) < bytesOf(best)) best = next;
+  }
+  return best;
+}
+
+function bytesOf({ dtype, codes, palette, high }: CodedValues): number {
+  const bytes = codes.byteLength + (palette?.byteLength ?? 0) + (high?.byteLength ?? 0);
+  return dtype === 'split' ? bytes + SPLIT_GAIN : bytes;
+}
+
+/** What `fits` has let through as float32. F32 without a copy. */
+export function decodeValues({ dtype, codes, palette, tops = [], high }: CodedValues): Float32Array {
+  if (dtype === 'F32') return codes as Float32Array;
+  if (dtype === 'F16') return Float32Array.from(codes, fromHalf);
+  if (dtype === 'split') {
+    const bits = new Uint32Array(codes.length / 3);
+    const indices = unpackBits(high as Uint8Array, topBits(tops.length), bits.length);
+    for (let i = 0, at = 0; i < bits.length; i++, at += 3) {
+      const low =
+        (codes[at] as number) | ((codes[at + 1] as number) << 8) | ((codes[at + 2] as number) << 16);
+      bits[i] = low | ((tops[indices[i] as number] as number) << 24);
+    }
+    return new Float32Array(bits.buffer);
+  }
+  const values = new Float32Array(codes.length);
+  for (let i = 0; i < codes.length; i++) values[i] = (palette as Float32Array)[codes[i] as number] as number;
+  return values;
+}
+
+/** Whether every index lies in its list. */
+export function fits({ dtype, codes, palette, tops = [], high }: CodedValues): boolean {
+  if (dtype === 'F32' || dtype === 'F16') return true;
+  const indices =
+    dtype === 'split' ? unpackBits(high as Uint8Array, topBits(tops.length), codes.length / 3) : codes;
+  const length = dtype === 'split' ? tops.length : (palette as Float32Array).length;
+  for (let i = 0; i < indices.length; i++) if ((indices[i] as number) >= length) return false;
+  return true;
+}
+
+function bitsOf(values: Float32Array): Uint32Array {
+  return new Uint32Array(values.buffer, values.byteOffset, values.length);
+}
+
+function toSplit(values: Float32Array): CodedValues | null {
+  if (values.length < SPLIT_GAIN) return null;
+  const bits = bitsOf(values);
+  const index = new Uint8Array(256);
+  for (let i = 0; i < bits.length; i++) index[(bits[i] as number) >>> 24] = 1;
+  const tops = [...index.keys()].filter((top) => index[top] === 1);
+  if (tops.length > MAX_TOPS) return null;
+  tops.forEach((top, at) => (index[top] = at));
+  const codes = new Uint8Array(values.length * 3);
+  const indices = new Uint8Array(values.length);
+  for (let i = 0, at = 0; i < bits.length; i++, at += 3) {
+    const word = bits[i] as number;
+    codes[at] = word;
+    codes[at + 1] = word >>> 8;
+    codes[at + 2] = word >>> 16;
+    indices[i] = index[word >>> 24] as number;
+  }
+  return { dtype: 'split', codes, tops, high: packBits(indices, topBits(tops.length)) };
+}
+
+function toPalette(values: Float32Array): CodedValues | null {
+  const bits = bitsOf(values);
+  const index = new Map<number, number>();
+  const codes = new Uint16Array(values.length);
+  // Past half as many entries as values a palette cannot win any more.
+  const limit = Math.min(65_536, values.length / 2);
+  for (let i = 0; i < bits.length; i++) {
+    const key = bits[i] as number;
+    let code = index.get(key);
+    if (code === undefined) {
+      code = index.size;
+      if (code >= limit) return null;
+      index.set(key, code);
+    }
+    codes[i] = code;
+  }
+  const palette = new Float32Array(Uint32Array.from(index.keys()).buffer);
+  return index.size <= 256
+    ? { dtype: 'U8', codes: Uint8Array.from(codes), palette }
+    : { dtype: 'U16', codes, palette };
+}
+
+function toHalf(values: Float32Array): CodedValues | null {
+  const codes = new Uint16Array(values.length);
+  const bits = bitsOf(values);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    const sign = (word >>> 16) & 0x8000;
+    const exponent = ((word >>> 23) & 255) - 127;
+    const mantissa = word & 0x7fffff;
+    if ((word & 0x7fffffff) === 0) codes[i] = sign;
+    else if (exponent >= -14 && exponent <= 15 && (mantissa & 0x1fff) === 0) {
+      codes[i] = sign | ((exponent + 15) << 10) | (mantissa >>> 13);
+    } else if (exponent >= -24 && exponent < -14) {
+      const shift = -exponent - 1;
+      const full = mantissa | 0x800000;
+      if (full % 2 ** shift !== 0) return null;
+      codes[i] = sign | (full / 2 ** shift);
+    } else return null;
+  }
+  return { dtype: 'F16', codes };
+}
+
+/** The number that a float16 bit pattern stands for. */
+export function fromHalf(code: number): number {
+  const sign = (code & 0x8000) === 0 ? 1 : -1;
+  const exponent = (code >>> 10) & 31;
+  const mantissa = code & 0x3ff;
+  if (exponent === 0) return sign * mantissa * 2 ** -24;
+  if (exponent === 31) return mantissa === 0 ? sign * Infinity : NaN;
+  return sign * (1024 + mantissa) * 2 ** (exponent - 25);
+}

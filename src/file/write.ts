@@ -1,0 +1,81 @@
+/** A Program as the bytes of an .esp file; docs/format.md describes every one of them. */
+import { checkProgram, ruleOf } from '../compile/check.js';
+import type { Matrix, Operation, Program, ProgramPort } from '../compile/program.js';
+import { EspalierError } from '../errors.js';
+import { OPERATION_CODECS, type OperationCodec, type WriteContext } from './operations.js';
+import { PoolWriter } from './pools.js';
+import { encodeRuns, runBytes } from './runs.js';
+import { writeSafetensors } from './safetensors.js';
+import { encodeValues } from './values.js';
+
+/**
+ * The same program gives the same bytes. Its matrices must be CSR; one that several operations share is stored once.
+ * Throws INVALID_MODEL unless the program is whole (`checkProgram`).
+ */
+export function writeProgram(program: Program): Uint8Array {
+  checkProgram(program);
+  const pools = new PoolWriter();
+  const matrices = new Map<Matrix, { index: number; json: Record<string, unknown> }>();
+  const context: WriteContext = {
+    pools,
+    matrix(matrix) {
+      let known = matrices.get(matrix);
+      if (known === undefined) {
+        known = { index: matrices.size, json: writeMatrix(matrix, pools) };
+        matrices.set(matrix, known);
+      }
+      return known.index;
+    },
+  };
+  // Values are numbered anew: the inputs, then what each operation makes. So outputs need no mention.
+  const number = new Map<number, number>();
+  for (const port of program.inputs) number.set(port.value, number.size);
+  const operations = program.operations.map((operation) => {
+    const inputs = ruleOf(operation)
+      .inputs(operation)
+      .map((value) => number.get(value) as number);
+    const previous = number.size - 1;
+    number.set(operation.output, number.size);
+    const codec = OPERATION_CODECS[operation.op] as unknown as OperationCodec<Operation['op']>;
+    return {
+      op: operation.op,
+      name: operation.name,
+      ...(inputs.length === 1 && inputs[0] === previous ? {} : { inputs }),
+      ...codec.write(operation, context),
+    };
+  });
+  const port = ({ name, shape }: ProgramPort) => ({ name, shape });
+  const json = {
+    version: program.version,
+    name: program.name,
+    inputs: program.inputs.map(port),
+    outputs: program.outputs.map((output) => ({ ...port(output), value: number.get(output.value) })),
+    matrices: [...matrices.values()].map((known) => known.json),
+    operations,
+  };
+  return writeSafetensors({
+    metadata: { format: 'espalier', program: JSON.stringify(json) },
+    tensors: pools.tensors(),
+  });
+}
+
+function writeMatrix(matrix: Matrix, pools: PoolWriter): Record<string, unknown> {
+  if (matrix.format !== 'csr') {
+    throw new EspalierError('INTERNAL', 'only CSR matrices are stored: csrFromDense comes first');
+  }
+  const { rows, cols } = matrix;
+  const sizes = runBytes(matrix, rows, cols);
+  const bits = sizes.indexOf(Math.min(...sizes));
+  const bytes = sizes[bits] as number;
+  const { dtype, codes, palette, tops, high } = encodeValues(matrix.values);
+  return {
+    rows,
+    cols,
+    bits,
+    runs: pools.append('runs', encodeRuns(matrix, rows, cols, bits, bytes)),
+    dtype,
+    values: pools.append(`values.${dtype}`, codes),
+    ...(palette === undefined ? {} : { palette: pools.append('palettes', palette) }),
+    ...(high === undefined ? {} : { tops, high: pools.append('high', high) }),
+  };
+}
