@@ -29,3 +29,18 @@ export {
   type Mask,
   type MaskOptions,
 } from './prune/mask.js';
+export {
+  checkSchedule,
+  drawSchedule,
+  planSchedule,
+  type PlannedUpdate,
+  type RunFacts,
+  type SchedulePlan,
+  type Trap,
+  type TrapCode,
+} from './prune/plan.js';
+export { pruneLowMagnitude, type Pruned, type StepCallback } from './prune/pruned.js';
+export type { LayerOptions, PruneOptions } from './prune/options.js';
+export type { PruningState, WeightState } from './prune/pruner.js';
+export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';
+export type { PruningPolicy } from './prune/policy.js';

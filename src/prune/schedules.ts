@@ -147,7 +147,7 @@ const KNOWN: Record<string, Configured> = {
   ConstantSparsity,
   PolynomialDecay,
   OneCycleSchedule,
-  HeldMasks: HeldMasks as unknown as Configured,
+  HeldMasks: HeldMasks,
 };
 
 /**

@@ -1,7 +1,6 @@
 /** The reference cases made with tfmot 0.8.1 (test/golden/tfmot). */
 import { readFileSync } from 'node:fs';
 
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- the shape of each file is told where it is used
 export function golden<T = any>(name: string): T {
   return JSON.parse(readFileSync(new URL(`../golden/tfmot/${name}.json`, import.meta.url), 'utf8')) as T;
 }
