@@ -28,6 +28,9 @@ class Arrays {
   void floats(napi_value value, std::string parameter, size_t operation, size_t index) {
     floats_.push_back({value, std::move(parameter), operation, index});
   }
+  void indices(napi_value value, std::string parameter, size_t operation, size_t index) {
+    indices_.push_back({value, std::move(parameter), operation, index});
+  }
   void matrix(napi_value row_ptr, napi_value col_idx, napi_value values, std::string parameter,
               size_t operation, size_t index) {
     matrices_.push_back({row_ptr, col_idx, values, std::move(parameter), operation, index});
@@ -35,9 +38,13 @@ class Arrays {
 
   void resolve(ProgramSpec& spec) const {
     constexpr js::Sharing kSharing = js::Sharing::kRefused;
-    for (const FloatArray& array : floats_) {
+    for (const Array& array : floats_) {
       const auto span = js::float_array(env_, array.value, kCode, array.parameter, kSharing);
       spec.operations[array.operation].floats[array.index] = {span.data, span.length};
+    }
+    for (const Array& array : indices_) {
+      const auto span = js::int_array(env_, array.value, kCode, array.parameter, kSharing);
+      spec.operations[array.operation].indices[array.index] = {span.data, span.length};
     }
     for (const MatrixArrays& arrays : matrices_) {
       MatrixSpec& matrix = spec.operations[arrays.operation].matrices[arrays.index];
@@ -57,7 +64,7 @@ class Arrays {
   }
 
  private:
-  struct FloatArray {
+  struct Array {
     napi_value value;
     std::string parameter;
     size_t operation, index;
@@ -68,7 +75,8 @@ class Arrays {
     size_t operation, index;
   };
   napi_env env_;
-  std::vector<FloatArray> floats_;
+  std::vector<Array> floats_;
+  std::vector<Array> indices_;
   std::vector<MatrixArrays> matrices_;
 };
 
@@ -142,6 +150,10 @@ class Reader {
         spec.floats.push_back({});
         if (field.kind == FieldKind::kOptionalFloats && js::is_null(env_, value)) break;
         arrays_.floats(value, parameter, index, spec.floats.size() - 1);
+        break;
+      case FieldKind::kIndices:
+        spec.indices.push_back({});
+        arrays_.indices(value, parameter, index, spec.indices.size() - 1);
         break;
       case FieldKind::kMatrix:
         read_matrix(value, parameter, index, spec);

@@ -80,6 +80,7 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
   if (operation.inputs.empty() || (!type->many_inputs && operation.inputs.size() != 1) ||
       operation.sizes.size() != count(*type, {FieldKind::kSize}) ||
       operation.floats.size() != count(*type, {FieldKind::kFloats, FieldKind::kOptionalFloats}) ||
+      operation.indices.size() != count(*type, {FieldKind::kIndices}) ||
       operation.matrices.size() != count(*type, {FieldKind::kMatrix})) {
     refuse_model(where + ": it lacks an input or a field");
   }
@@ -140,12 +141,15 @@ std::unique_ptr<Program> Program::make(const ProgramSpec& spec, const ProgramOpt
                        columns, program->threads_)
           .floats;
     };
+    for (const Step& step : program->steps_) {
+      if (step.operation->samples_only()) program->panel_columns_ = kSampleMajorMax;
+    }
     while (program->panel_columns_ > 16 &&
            arena(program->panel_columns_) > kComfortableArenaFloats) {
       program->panel_columns_ /= 2;
     }
     if (arena(program->panel_columns_) > kMostArenaFloats) {
-      throw Refused{"LIMIT_EXCEEDED", "values: a batch of 16 would take more than 4 GiB"};
+      throw Refused{"LIMIT_EXCEEDED", "values: its buffers would take more than 4 GiB"};
     }
     return program;
   } catch (Refused& reason) {

@@ -64,6 +64,9 @@ class Operation {
  public:
   virtual ~Operation() = default;
 
+  // Whether it only takes samples: a program with such an operation runs sample-major at any batch
+  // size, some samples at a time.
+  virtual bool samples_only() const { return false; }
   // Packs for a batch of n, as Linear::prepare does. False if memory runs out.
   virtual bool prepare(int n) { return n > 0; }
   // How many parts a call is worth splitting into; at most max_parts. Needs prepare(n).
@@ -89,7 +92,7 @@ class Operation {
   virtual size_t bytes() const { return 0; }
 };
 
-enum class FieldKind { kSize, kFloats, kOptionalFloats, kMatrix, kActivation };
+enum class FieldKind { kSize, kFloats, kOptionalFloats, kIndices, kMatrix, kActivation };
 struct Field {
   const char* name;  // in program.ts
   FieldKind kind;

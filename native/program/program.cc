@@ -93,8 +93,11 @@ bool Program::run(Workspace& workspace, size_t batch, const float* const* inputs
     done = reserve(workspace, plan, lanes_for(batch));
   } catch (const std::bad_alloc&) {
   }
-  if (done && batch <= kSampleMajorMax) {
-    run_samples(workspace.lanes_[0], plan, static_cast<int>(batch), inputs, outputs);
+  if (done && plan.columns <= kSampleMajorMax) {
+    for (size_t sample = 0; sample < batch; sample += plan.columns) {
+      const int n = static_cast<int>(std::min<size_t>(plan.columns, batch - sample));
+      run_samples(workspace.lanes_[0], plan, sample, n, inputs, outputs);
+    }
   } else if (done) {
     run_panels(workspace, plan, batch, inputs, outputs);
   }
@@ -112,17 +115,19 @@ void Program::resolve(Workspace::Lane& lane, const Plan& plan) const {
   lane.resolved = &plan;
 }
 
-void Program::run_samples(Workspace::Lane& lane, const Plan& plan, int n,
+void Program::run_samples(Workspace::Lane& lane, const Plan& plan, size_t sample, int n,
                           const float* const* inputs, float* const* outputs) const {
   resolve(lane, plan);
-  for (size_t i = 0; i < inputs_.size(); ++i) lane.operands[inputs_[i]].data = inputs[i];
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    lane.operands[inputs_[i]].data = inputs[i] + sample * input_features(i);
+  }
   for (size_t o = 0; o < outputs_.size(); ++o) {
-    if (!copied_[o]) lane.operands[outputs_[o]].data = outputs[o];
+    if (!copied_[o]) lane.operands[outputs_[o]].data = outputs[o] + sample * output_features(o);
   }
   run_operations<false>(lane, plan, n, threads_);
   for (size_t o = 0; o < outputs_.size(); ++o) {
     if (!copied_[o]) continue;
-    std::memcpy(outputs[o], lane.operands[outputs_[o]].data,
+    std::memcpy(outputs[o] + sample * output_features(o), lane.operands[outputs_[o]].data,
                 n * output_features(o) * sizeof(float));
   }
 }
@@ -158,7 +163,8 @@ double Program::panel_ns(int n) const {
 }
 
 size_t Program::lanes_for(size_t batch) const {
-  if (threads_ == 1 || batch <= static_cast<size_t>(panel_columns_)) return 1;
+  if (threads_ == 1 || panel_columns_ <= kSampleMajorMax) return 1;
+  if (batch <= static_cast<size_t>(panel_columns_)) return 1;
   const size_t panels = batch / panel_columns_;  // the last one, if it is not full, comes alone
   const double worth = panels * panel_ns(panel_columns_) / kThreadNs;
   return std::max<size_t>(1, std::min({panels, static_cast<size_t>(threads_),

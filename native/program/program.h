@@ -1,9 +1,10 @@
 // A checked program and its executor.
 //
 // Batches up to kSampleMajorMax run sample-major, straight from and into the caller's buffers.
-// Larger ones are cut into panels of up to 64 columns; each goes through all operations before the
-// next, so that a small network never leaves the cache, and is transposed at its two ends only.
-// Results do not depend on the number of threads.
+// Larger ones go four samples at a time where an operation takes only samples; else they are cut
+// into panels of up to 64 columns; each goes through all operations before the next, so that a
+// small network never leaves the cache, and is transposed at its two ends only. Results do not
+// depend on the number of threads.
 //
 // To add an operation: see operation.h.
 #ifndef ESPALIER_NATIVE_PROGRAM_PROGRAM_H_
@@ -99,8 +100,9 @@ class Program {
   bool prepare_plan(size_t batch);
   bool reserve(Workspace& workspace, const Plan& plan, size_t lanes) const;
   void resolve(Workspace::Lane& lane, const Plan& plan) const;
-  void run_samples(Workspace::Lane& lane, const Plan& plan, int n, const float* const* inputs,
-                   float* const* outputs) const;
+  // Samples [sample, sample + n) of the batch.
+  void run_samples(Workspace::Lane& lane, const Plan& plan, size_t sample, int n,
+                   const float* const* inputs, float* const* outputs) const;
   void run_panels(Workspace& workspace, const Plan& plan, size_t batch, const float* const* inputs,
                   float* const* outputs) const;
   // Columns [column, column + n) of the batch.

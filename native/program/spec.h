@@ -20,6 +20,11 @@ struct FloatsSpec {
   size_t length = 0;
 };
 
+struct IndicesSpec {
+  const int32_t* data = nullptr;
+  size_t length = 0;
+};
+
 struct MatrixSpec {
   CsrView csr;
   size_t row_ptr_length = 0;
@@ -36,6 +41,7 @@ struct OperationSpec {
   Activation activation;
   std::vector<uint64_t> sizes;
   std::vector<FloatsSpec> floats;
+  std::vector<IndicesSpec> indices;
   std::vector<MatrixSpec> matrices;
 };
 

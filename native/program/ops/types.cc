@@ -4,7 +4,10 @@ namespace espalier {
 
 const std::vector<const OperationType*>& operation_types() {
   static const std::vector<const OperationType*> types = {
-      &kLinearType, &kAffineType, &kActivateType, &kSoftmaxType, &kAddType, &kConcatType,
+      &kLinearType,   &kAffineType,     &kActivateType,      &kSoftmaxType,
+      &kAddType,      &kConcatType,     &kGatherType,        &kToPlanesType,
+      &kToPixelsType, &kFrameType,      &kConvType,          &kDepthwiseType,
+      &kPoolType,     &kGlobalPoolType, &kChannelAffineType, &kChannelScaleType,
   };
   return types;
 }

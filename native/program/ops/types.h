@@ -12,6 +12,18 @@ extern const OperationType kActivateType;
 extern const OperationType kSoftmaxType;
 extern const OperationType kAddType;
 extern const OperationType kConcatType;
+extern const OperationType kGatherType;
+
+// Images.
+extern const OperationType kToPlanesType;
+extern const OperationType kToPixelsType;
+extern const OperationType kFrameType;
+extern const OperationType kConvType;
+extern const OperationType kDepthwiseType;
+extern const OperationType kPoolType;
+extern const OperationType kGlobalPoolType;
+extern const OperationType kChannelAffineType;
+extern const OperationType kChannelScaleType;
 
 }  // namespace espalier
 
