@@ -3,7 +3,13 @@
  * imported when it runs, so that `espalier --help` and light commands load nothing heavy.
  */
 import type { Command } from 'commander';
+import { doctorCommand } from './commands/doctor.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
 import { trainCommand } from './commands/train.js';
 
-export const COMMANDS: readonly (() => Command)[] = [trainCommand, setupTensorflowCommand];
+export const COMMANDS: readonly (() => Command)[] = [
+  trainCommand,
+  benchCommand,
+  setupTensorflowCommand,
+  doctorCommand,
+];
