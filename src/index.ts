@@ -1,1 +1,10 @@
 export { EspalierError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js';
+export { loadModel } from './engine/load.js';
+export type { LoadOptions } from './engine/options.js';
+export { csrFromDense } from './engine/csr.js';
+export type { Csr } from './engine/addon.js';
+export type { Answer, Explanation, Model, Port, RunOptions, TensorOutput } from './engine/model.js';
+export type { InputTensor, Inputs, Numbers, OutputTensor, Outputs, TensorInput } from './engine/tensors.js';
+export { convertModel, fromLayersModel, importModel, type ConvertOptions } from './convert.js';
+export type { ImportOptions } from './import/index.js';
+export type { Layer, Network, Node, Shape, Tensor } from './network/types.js';

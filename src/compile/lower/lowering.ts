@@ -1,0 +1,60 @@
+/** What a lowering is: one layer's call as operations of the engine. */
+import { EspalierError } from '../../errors.js';
+import type { Layer, Shape } from '../../network/types.js';
+import type { Activation, Matrix, Operation, ProgramValue } from '../program.js';
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
+/** An operation before its name and output are known. */
+export type NewOperation = DistributiveOmit<Operation, 'name' | 'output'>;
+
+export interface LoweringContext {
+  readonly layer: Layer;
+  /** Of each input, the batch first; every other extent is known. */
+  readonly inputShapes: readonly (readonly number[])[];
+  readonly outputShapes: readonly (readonly number[])[];
+  /** The values of the program that hold the inputs. */
+  readonly inputs: readonly number[];
+  /** Adds an operation that is named after the layer and makes `features` numbers a sample; returns its value. */
+  readonly add: (operation: NewOperation, features: number) => number;
+  /** Makes a matrix once for all calls of the layer, so that they share it. */
+  readonly once: (key: string, make: () => Matrix) => Matrix;
+  /** The layer's weight of this name. */
+  readonly weight: (name: string) => Float32Array;
+}
+
+/** Returns the value that holds the layer's output. Throws UNSUPPORTED_LAYER (`unsupported`). */
+export type Lowering = (context: LoweringContext) => number;
+
+export const LINEAR: Activation = { kind: 'linear', alpha: 0, beta: 0 };
+
+/** Features of a shape whose batch comes first. */
+export function featuresOf(shape: readonly number[]): number {
+  return shape.slice(1).reduce((product, extent) => product * extent, 1);
+}
+
+/** Shapes with a known number in place of the batch, as lowerings take them. */
+export function sampleShape(shape: Shape, layer: string): readonly number[] {
+  return shape.map((extent, axis) => {
+    if (axis === 0) return 1;
+    if (extent === null) {
+      throw new EspalierError(
+        'UNSUPPORTED_LAYER',
+        `layer ${layer}: a flexible length, as in the shape [${shape.map(String).join(', ')}], cannot be run; ` +
+          'build the model with fixed lengths',
+        { parameter: layer, expected: 'fixed lengths', received: shape.map(String) },
+      );
+    }
+    return extent;
+  });
+}
+
+/** UNSUPPORTED_LAYER: names the layer and its kind, says what cannot be run and what would help. */
+export function unsupported(layer: Layer, what: string, help: string): EspalierError {
+  return new EspalierError(
+    'UNSUPPORTED_LAYER',
+    `layer ${layer.name} (${layer.kind}): ${what} cannot be run by the engine; ${help}`,
+    { parameter: layer.name, kind: layer.kind, received: what },
+  );
+}
+
+export type { ProgramValue };

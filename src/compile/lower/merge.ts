@@ -1,0 +1,40 @@
+/** Add, Subtract, Average of equal shapes, and Concatenate. */
+import type { ConcatenateSettings } from '../../network/layers/merge.js';
+import { resolveAxis } from '../../network/shapes.js';
+import { LINEAR, featuresOf, unsupported, type Lowering, type LoweringContext } from './lowering.js';
+
+function addAll(context: LoweringContext, inputs: readonly number[]): number {
+  const features = context.inputShapes.map(featuresOf);
+  if (features.some((number) => number !== features[0])) {
+    throw unsupported(context.layer, 'inputs of different shapes', 'bring them to one shape first');
+  }
+  return context.add({ op: 'add', inputs, activation: LINEAR }, features[0] as number);
+}
+
+function scaled(context: LoweringContext, input: number, by: number): number {
+  const features = featuresOf(context.inputShapes[0] ?? []);
+  const scale = Float32Array.of(by);
+  return context.add(
+    { op: 'affine', input, scale, offset: Float32Array.of(0), activation: LINEAR },
+    features,
+  );
+}
+
+export const add: Lowering = (context) => addAll(context, context.inputs);
+
+export const subtract: Lowering = (context) => {
+  const [left, right] = context.inputs as [number, number];
+  return addAll(context, [left, scaled(context, right, -1)]);
+};
+
+export const average: Lowering = (context) =>
+  scaled(context, addAll(context, context.inputs), 1 / context.inputs.length);
+
+export const concatenate: Lowering = (context) => {
+  if (context.inputs.length === 1) return context.inputs[0] as number;
+  const { axis } = context.layer.settings as ConcatenateSettings;
+  const shape = context.outputShapes[0] ?? [];
+  const at = resolveAxis(axis, shape.length);
+  const outer = shape.slice(1, at).reduce((product, extent) => product * extent, 1);
+  return context.add({ op: 'concat', inputs: context.inputs, outer }, featuresOf(shape));
+};

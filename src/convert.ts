@@ -1,0 +1,64 @@
+/**
+ * Any source → the bytes of an .esp file: import, compile, CSR by the addon, write. What that takes is loaded when it
+ * is first needed: whoever only runs .esp files loads none of it.
+ */
+import type { LayersModel } from '@tensorflow/tfjs';
+import type { Program } from './compile/program.js';
+import { espBytes } from './engine/source.js';
+import { invalid } from './errors.js';
+import type { ImportOptions } from './import/index.js';
+import type { Network } from './network/types.js';
+
+export type ConvertOptions = ImportOptions;
+
+/**
+ * Converts a model: any source that importModel takes, or an .esp file (read and written anew).
+ * Weights that are 0 or -0 are not stored; batch norms and other affine layers are folded into their neighbours.
+ * @param destination where to write the .esp file, whole or not at all; without it nothing is written.
+ * @returns the bytes of the .esp file; the same model gives the same bytes.
+ * @throws EspalierError: NOT_FOUND, INVALID_MODEL (weights that are not finite, too), UNSUPPORTED_LAYER,
+ *   UNSUPPORTED_FORMAT, LIMIT_EXCEEDED, IO_FAILED, INVALID_ARGUMENT, ADDON_MISSING.
+ */
+export async function convertModel(
+  source: string | Uint8Array,
+  destination?: string,
+  options?: ConvertOptions,
+): Promise<Uint8Array> {
+  if (destination !== undefined && (typeof destination !== 'string' || destination === '')) {
+    throw invalid('INVALID_ARGUMENT', 'destination', 'a path', destination);
+  }
+  const esp = await espBytes(source);
+  const program =
+    esp === null ? await programOf(source, options) : (await import('./file/read.js')).readProgram(esp);
+  const bytes = (await import('./file/write.js')).writeProgram(program);
+  if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
+  return bytes;
+}
+
+/** As convertModel, from a tfjs model in memory (of any backend); its weights are copied. */
+export async function fromLayersModel(model: LayersModel, _options?: ConvertOptions): Promise<Uint8Array> {
+  const { importLayersModel } = await import('./import/index.js');
+  const program = await compileNetwork(await importLayersModel(model));
+  return (await import('./file/write.js')).writeProgram(program);
+}
+
+/** The program of any source that importModel takes, its matrices CSR. */
+export async function programOf(source: string | Uint8Array, options?: ConvertOptions): Promise<Program> {
+  return compileNetwork(await importModel(source, options));
+}
+
+/**
+ * Imports a model as a Network: the path of a TFJS layers model.json or of its folder, told by its content.
+ * @throws EspalierError: NOT_FOUND, INVALID_MODEL, UNSUPPORTED_LAYER, UNSUPPORTED_FORMAT, LIMIT_EXCEEDED,
+ *   INVALID_ARGUMENT.
+ */
+export async function importModel(source: string | Uint8Array, options?: ImportOptions): Promise<Network> {
+  return (await import('./import/index.js')).importModel(source, options);
+}
+
+/** The program of a network, its matrices CSR. Throws UNSUPPORTED_LAYER, ADDON_MISSING. */
+export async function compileNetwork(network: Network): Promise<Program> {
+  const { compile } = await import('./compile/index.js');
+  const { withCsr } = await import('./engine/csr.js');
+  return withCsr(compile(network));
+}

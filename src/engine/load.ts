@@ -1,0 +1,20 @@
+/** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
+import { readProgram } from '../file/read.js';
+import { Model } from './model.js';
+import { addonOptions, type LoadOptions } from './options.js';
+import { espBytes } from './source.js';
+
+/**
+ * Loads a model that is ready to run.
+ * @param source the path or the bytes of an .esp file, or any source that convertModel takes (converted on the fly).
+ *   Bytes must not change while the model loads.
+ * @throws EspalierError: NOT_FOUND, INVALID_MODEL, UNSUPPORTED_FORMAT, UNSUPPORTED_LAYER, INVALID_ARGUMENT,
+ *   LIMIT_EXCEEDED, IO_FAILED, ADDON_MISSING.
+ */
+export async function loadModel(source: string | Uint8Array, options?: LoadOptions): Promise<Model> {
+  const checked = addonOptions(options);
+  const bytes = await espBytes(source);
+  const program =
+    bytes === null ? await (await import('../convert.js')).programOf(source) : readProgram(bytes);
+  return new Model(program, checked);
+}

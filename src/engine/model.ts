@@ -1,0 +1,255 @@
+/** A loaded model: what users run. */
+import type { Program, ProgramPort } from '../compile/program.js';
+import { EspalierError, invalid } from '../errors.js';
+import type { AddonOptions, NativeModel } from './addon.js';
+import { addon } from './find.js';
+import { fromNative } from './native-errors.js';
+import { gatherInputs, gatherOutputs, type Inputs, type Outputs, type PortInfo } from './tensors.js';
+
+export interface Port {
+  readonly name: string;
+  /** The batch first, null. */
+  readonly shape: readonly (number | null)[];
+  readonly dtype: string;
+}
+
+export interface TensorOutput {
+  readonly data: Float32Array;
+  readonly shape: number[];
+}
+
+/**
+ * One output: its numbers, row-major, batch * features of them; { data, shape } if a tensor was given with a shape.
+ * Several: a record of these in the order of `outputs`.
+ */
+export type Answer =
+  Float32Array | TensorOutput | Record<string, Float32Array> | Record<string, TensorOutput>;
+
+export interface RunOptions {
+  /** Float32Arrays to write the answers into, in any of the forms of inputs. They are part of the answer then. */
+  readonly outputs?: Outputs;
+}
+
+/** What was chosen for one operation, at one batch size. */
+export interface Explanation {
+  /** The layer's name. */
+  readonly name: string;
+  readonly op: string;
+  readonly rows: number;
+  readonly cols: number;
+  readonly nnz: number;
+  /** 1 - nnz / (rows * cols); 0 for operations without a matrix. */
+  readonly sparsity: number;
+  readonly layout: string;
+  readonly kernel: string;
+  /** Bytes of the packed weights. */
+  readonly bytes: number;
+  /** Why this layout, in a short sentence. */
+  readonly why: string;
+  /** Nanoseconds by the cost model: of what was chosen, and of the dense kernel. */
+  readonly predictedNs: number;
+  readonly denseNs: number;
+  readonly batch: number;
+}
+
+export class Model {
+  readonly inputs: readonly Port[];
+  readonly outputs: readonly Port[];
+  /** The network's name. */
+  readonly name: string;
+  readonly #in: readonly PortInfo[];
+  readonly #out: readonly PortInfo[];
+  readonly #batch: number;
+  // Features of the one input and the one output; 0 when there are more: the short way is for them alone.
+  readonly #inFeatures: number;
+  readonly #outFeatures: number;
+  #native: NativeModel | null;
+
+  /** Use loadModel. The program's matrices are CSR. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
+  constructor(program: Program, options: AddonOptions) {
+    const info = (port: ProgramPort): PortInfo => ({
+      ...port,
+      features: (program.values[port.value] as { features: number }).features,
+    });
+    const shown = ({ name, shape, dtype }: ProgramPort): Port => Object.freeze({ name, shape, dtype });
+    this.name = program.name;
+    this.#in = program.inputs.map(info);
+    this.#out = program.outputs.map(info);
+    this.inputs = Object.freeze(program.inputs.map(shown));
+    this.outputs = Object.freeze(program.outputs.map(shown));
+    const single = this.#in.length === 1 && this.#out.length === 1;
+    this.#inFeatures = single ? (this.#in[0] as PortInfo).features : 0;
+    this.#outFeatures = single ? (this.#out[0] as PortInfo).features : 0;
+    this.#batch = options.batchSizes[0] ?? 1;
+    try {
+      this.#native = addon().load(program, options);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /**
+   * Computes on this thread (and the pool), for the batch that the inputs make: 0 samples or more.
+   * Throws INVALID_INPUT naming the input, what was expected and what came; DISPOSED.
+   */
+  runSync(inputs: Inputs, options?: RunOptions): Answer {
+    const native = this.#alive();
+    const into = options?.outputs;
+    if (this.#inFeatures > 0 && inputs instanceof Float32Array && into instanceof Float32Array) {
+      const batch = inputs.length / this.#inFeatures;
+      // Whatever does not fit goes the long way, which says what is wrong.
+      if (batch > 0 && Number.isInteger(batch) && into.length === batch * this.#outFeatures) {
+        try {
+          native.runSync(batch, [inputs], [into]);
+        } catch (error) {
+          throw fromNative(error);
+        }
+        return into;
+      }
+    }
+    const { batch, arrays, shaped } = gatherInputs(this.#in, inputs);
+    const outputs =
+      into === undefined
+        ? { arrays: this.#out.map(({ features }) => new Float32Array(batch * features)), shaped }
+        : gatherOutputs(this.#out, into, batch);
+    try {
+      if (batch > 0) native.runSync(batch, arrays, outputs.arrays);
+    } catch (error) {
+      throw fromNative(error);
+    }
+    return this.#answer(outputs.arrays, batch, shaped || outputs.shaped);
+  }
+
+  /**
+   * As runSync, off the event loop. The inputs are copied before the call returns; `outputs` are written when the
+   * answer is there.
+   */
+  async run(inputs: Inputs, options?: RunOptions): Promise<Answer> {
+    const native = this.#alive();
+    const into = options?.outputs;
+    const { batch, arrays, shaped } = gatherInputs(this.#in, inputs);
+    const outputs = into === undefined ? undefined : gatherOutputs(this.#out, into, batch);
+    let computed: Float32Array[];
+    try {
+      computed = batch > 0 ? await native.run(batch, arrays) : this.#out.map(() => new Float32Array(0));
+    } catch (error) {
+      throw fromNative(error);
+    }
+    if (outputs === undefined) return this.#answer(computed, batch, shaped);
+    outputs.arrays.forEach((array, index) => {
+      const from = computed[index] as Float32Array;
+      if (array.length !== from.length) {
+        throw invalid('INVALID_INPUT', 'outputs', `${from.length} numbers still`, array);
+      }
+      array.set(from);
+    });
+    return this.#answer(outputs.arrays, batch, shaped || outputs.shaped);
+  }
+
+  /**
+   * Checks the buffers once and returns a function that computes synchronously from and into them. The batch is theirs.
+   * They must be Float32Arrays and stay what they are; the function throws INVALID_INPUT once one is detached, and
+   * DISPOSED after dispose.
+   */
+  bind(buffers: { readonly inputs: Inputs; readonly outputs: Outputs }): () => void {
+    const native = this.#alive();
+    if (typeof buffers !== 'object' || buffers === null) {
+      throw invalid('INVALID_ARGUMENT', 'buffers', '{ inputs, outputs }', buffers);
+    }
+    const { batch, arrays } = gatherInputs(this.#in, buffers.inputs);
+    requireOwn(this.#in, arrays, buffers.inputs);
+    const outputs = gatherOutputs(this.#out, buffers.outputs, batch);
+    if (batch === 0) return () => void this.#alive();
+    let call: () => void;
+    try {
+      call = native.bind(batch, arrays, outputs.arrays);
+    } catch (error) {
+      throw fromNative(error);
+    }
+    return () => {
+      try {
+        call();
+      } catch (error) {
+        throw fromNative(error);
+      }
+    };
+  }
+
+  /** What was chosen for each operation at a batch size (default: the first of batchSizes, else 1), and why. */
+  explain(batch: number = this.#batch): Explanation[] {
+    const native = this.#alive();
+    if (!Number.isInteger(batch) || batch < 1) {
+      throw invalid('INVALID_ARGUMENT', 'batch', 'a whole number of 1 or more', batch);
+    }
+    try {
+      return native.explain(batch).map(({ reason, ...info }) => ({
+        ...info,
+        sparsity: info.rows * info.cols === 0 ? 0 : 1 - info.nnz / (info.rows * info.cols),
+        why: reason,
+        batch,
+      }));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  /** Bytes of packed weights and buffers that the engine holds for this model. */
+  memory(): number {
+    return this.#alive().memory();
+  }
+
+  /** Waits for calls in flight and frees the model; every later call throws DISPOSED. Safe to call twice. */
+  dispose(): void {
+    this.#native?.dispose();
+    this.#native = null;
+  }
+
+  #alive(): NativeModel {
+    if (this.#native === null)
+      throw new EspalierError('DISPOSED', 'the model is disposed', { parameter: 'model' });
+    return this.#native;
+  }
+
+  #answer(arrays: Float32Array[], batch: number, shaped: boolean): Answer {
+    const one = (port: PortInfo, data: Float32Array): Float32Array | TensorOutput =>
+      shaped ? { data, shape: [batch, ...(port.shape.slice(1) as number[])] } : data;
+    if (arrays.length === 1) return one(this.#out[0] as PortInfo, arrays[0] as Float32Array);
+    // fromEntries defines own properties, so that an output may be named "__proto__".
+    return Object.fromEntries(
+      this.#out.map((port, index) => [port.name, one(port, arrays[index] as Float32Array)]),
+    ) as Answer;
+  }
+}
+
+// `using model = await loadModel(...)`, where the running Node knows the symbol.
+const disposeSymbol = (Symbol as { dispose?: symbol }).dispose;
+if (disposeSymbol !== undefined) {
+  Object.defineProperty(Model.prototype, disposeSymbol, {
+    value(this: Model) {
+      this.dispose();
+    },
+    writable: true,
+    configurable: true,
+  });
+}
+
+/** Bound inputs must be the caller's own memory: a converted copy would never change again. */
+function requireOwn(ports: readonly PortInfo[], arrays: readonly Float32Array[], given: unknown): void {
+  const own = new Set<unknown>();
+  const collect = (value: unknown, depth: number): void => {
+    if (value instanceof Float32Array) own.add(value);
+    else if (depth > 0 && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
+      for (const inner of Object.values(value)) if (typeof inner === 'object') collect(inner, depth - 1);
+    }
+  };
+  collect(given, 2);
+  const at = arrays.findIndex((array) => !own.has(array));
+  if (at >= 0) {
+    throw invalid(
+      'INVALID_INPUT',
+      (ports[at] as PortInfo).name,
+      'a Float32Array, to be read at each call',
+      'another',
+    );
+  }
+}
