@@ -44,3 +44,5 @@ export type { LayerOptions, PruneOptions } from './prune/options.js';
 export type { PruningState, WeightState } from './prune/pruner.js';
 export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';
 export type { PruningPolicy } from './prune/policy.js';
+export { resumePruning, type ResumeOptions } from './prune/resume.js';
+export { PruningSummaries, type SummariesOptions } from './prune/summaries.js';

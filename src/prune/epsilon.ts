@@ -4,6 +4,7 @@ interface Adam {
   epsilon: number;
   beta2: number;
   iterations: number;
+  getConfig(): Record<string, unknown>;
 }
 
 /**
@@ -19,6 +20,9 @@ export class KerasEpsilon {
     this.optimizer = optimizer;
     this.#adam = optimizer as Adam;
     this.#epsilon = this.#adam.epsilon;
+    // What is saved or copied is the epsilon that was asked for.
+    const config = this.#adam.getConfig.bind(optimizer);
+    this.#adam.getConfig = () => ({ ...config(), epsilon: this.#epsilon });
   }
 
   /** null for optimizers other than Adam. */
@@ -36,8 +40,9 @@ export class KerasEpsilon {
     adam.epsilon = this.#epsilon / Math.sqrt(1 - Math.pow(adam.beta2, adam.iterations + 1));
   }
 
-  /** The optimizer has its own epsilon again, as it must when it is saved. */
+  /** The optimizer is as it was. */
   restore(): void {
     this.#adam.epsilon = this.#epsilon;
+    delete (this.#adam as Partial<Adam>).getConfig;
   }
 }

@@ -6,8 +6,14 @@ import type {
   ModelFitDatasetArgs,
 } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
+import { savePruning } from './checkpoint.js';
 import { KerasEpsilon } from './epsilon.js';
-import { resolveOptions, type PruneOptions, type ResolvedOptions } from './options.js';
+import {
+  resolveOptions,
+  type PruneOptions,
+  type ResolvedLayerOptions,
+  type ResolvedOptions,
+} from './options.js';
 import { checkSchedule } from './plan.js';
 import { Pruner, type PruningState } from './pruner.js';
 import { isLayer, isModel, type Layer } from './registry.js';
@@ -76,7 +82,6 @@ export class Pruned {
   #fitting = false;
   /** `callback().onBatchBegin` has stepped for the batch that comes. */
   #stepped = false;
-  #taken = new WeakSet<object>();
 
   /** @internal use pruneLowMagnitude or resumePruning */
   constructor(toPrune: Layer | Layer[], options: ResolvedOptions) {
@@ -96,6 +101,11 @@ export class Pruned {
   /** The layers that are pruned, by name. */
   get layers(): string[] {
     return this.#targets.map(({ path }) => path);
+  }
+
+  /** @internal */
+  get targetOptions(): [string, ResolvedLayerOptions][] {
+    return this.#targets.map(({ path, options }) => [path, options]);
   }
 
   /** Tells the model in which layers were put that were given without one. */
@@ -120,7 +130,7 @@ export class Pruned {
     const absent = this.#targets.find(({ layer }) => !all.has(layer));
     if (absent)
       throw invalid('INVALID_MODEL', 'model', `a model with the pruned layer "${absent.path}"`, model.name);
-    if (this.#taken.has(model) || PRUNED.has(model)) {
+    if (PRUNED.has(model)) {
       throw invalid(
         'INVALID_ARGUMENT',
         'model',
@@ -130,7 +140,7 @@ export class Pruned {
     }
     this.#pruner = new Pruner(weightsOf(this.#targets), this.options);
     this.#model = model;
-    PRUNED.add(model);
+    for (const each of [model, innerModel(model)]) PRUNED.set(each, this);
     this.#warnOfFrozen();
     this.#hook(model);
     return this;
@@ -215,11 +225,18 @@ export class Pruned {
    * @throws EspalierError SPARSITY_NOT_REACHED naming the layers that miss it (a warning with onUnreachedEnd 'warn')
    */
   strip(): LayersModel {
-    this.#epsilon?.restore();
     return this.pruner.whileMasked(() => {
       verifySparsity(this.pruner, this.options);
       return copyModel(this.model);
     });
+  }
+
+  /**
+   * Saves pruning in progress: `model.json` with masked weights, and all that `resumePruning(dir)` needs to go on to the
+   * same numbers as a run that was not broken off (weights, optimizer slots, masks, step).
+   */
+  async save(dir: string): Promise<void> {
+    await savePruning(this, dir);
   }
 
   /** The model's methods are its own again; masks are dropped. The weights stay as they are. */
@@ -227,9 +244,9 @@ export class Pruned {
     if (!this.#model) return;
     for (const name of [...HOOKED, 'testLoop'])
       delete (this.#model as unknown as Record<string, unknown>)[name];
-    const inner = (this.#model as unknown as { model?: object }).model;
-    if (inner) delete (inner as Record<string, unknown>)['testLoop'];
-    PRUNED.delete(this.#model);
+    const inner = innerModel(this.#model);
+    delete (inner as { testLoop?: unknown }).testLoop;
+    for (const each of [this.#model, inner]) PRUNED.delete(each);
     this.#epsilon?.restore();
     this.#pruner?.dispose();
   }
@@ -250,7 +267,6 @@ export class Pruned {
     } finally {
       this.#fitting = false;
       this.pruner.applyMasks();
-      this.#epsilon?.restore();
     }
   }
 
@@ -293,9 +309,7 @@ export class Pruned {
       predict: masked('predict'),
     });
     // tfjs validates in `fit` between a batch and its end, by this method of the functional model.
-    const inner = ((model as unknown as { model?: object }).model ?? model) as {
-      testLoop?: (...a: unknown[]) => unknown;
-    };
+    const inner = innerModel(model);
     const testLoop = inner.testLoop?.bind(inner);
     if (testLoop) inner.testLoop = (...args) => this.pruner.whileMasked(() => testLoop(...args));
   }
@@ -356,7 +370,17 @@ export class Pruned {
   }
 }
 
-const PRUNED = new WeakSet<object>();
+const PRUNED = new WeakMap<object, Pruned>();
+
+/** What prunes this model, or null. */
+export function prunedOf(model: LayersModel): Pruned | null {
+  return PRUNED.get(model) ?? null;
+}
+
+/** The functional model in which a Sequential trains; tfjs gives that one to callbacks. */
+function innerModel(model: LayersModel): { testLoop?: (...args: unknown[]) => unknown } {
+  return (model as unknown as { model?: object }).model ?? (model as object);
+}
 
 /** Batches of an epoch of `fit`, as tfjs cuts them. */
 function stepsOfFit(x: unknown, args: ModelFitArgs): number | null {

@@ -75,3 +75,12 @@ export function weightsOf(targets: readonly Target[]): TargetWeight[] {
   }
   return weights;
 }
+
+/** All layers that hold no others, by path. */
+export function layerPaths({ layers }: { layers: Layer[] }, prefix = ''): [string, Layer][] {
+  return layers.flatMap((layer) =>
+    isModel(layer)
+      ? layerPaths(layer, `${prefix}${layer.name}/`)
+      : ([[prefix + layer.name, layer]] as [string, Layer][]),
+  );
+}
