@@ -3,13 +3,18 @@
  * imported when it runs, so that `espalier --help` and light commands load nothing heavy.
  */
 import type { Command } from 'commander';
+import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
+import { inspectCommand } from './commands/inspect.js';
+import { runCommand } from './commands/run.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
 import { trainCommand } from './commands/train.js';
 
 export const COMMANDS: readonly (() => Command)[] = [
   trainCommand,
-  benchCommand,
+  convertCommand,
+  inspectCommand,
+  runCommand,
   setupTensorflowCommand,
   doctorCommand,
 ];

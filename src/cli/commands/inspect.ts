@@ -1,0 +1,80 @@
+import Table from 'cli-table3';
+import { Command } from 'commander';
+import { invalid } from '../../errors.js';
+import type { Inspection } from '../../measure/inspect.js';
+import { grouped, percent, shapeText } from '../format.js';
+
+/** `espalier inspect MODEL`. */
+export function inspectCommand(): Command {
+  return new Command('inspect')
+    .description("tell a model's layers, weights and sparsity, and what the engine makes of them")
+    .argument('<model>', 'an .esp file, or a TFJS layers model')
+    .option('--batch <size>', 'the batch size that layouts and kernels are chosen for', '1')
+    .option('--json', 'print it as JSON')
+    .action(async (source: string, options: { batch: string; json?: boolean }) => {
+      const batch = Number(options.batch);
+      if (!Number.isInteger(batch) || batch < 1) {
+        throw invalid('INVALID_ARGUMENT', '--batch', 'a whole number of 1 or more', options.batch);
+      }
+      const { inspectModel } = await import('../../measure/inspect.js');
+      const inspection = await inspectModel(source, { batch });
+      console.log(options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection));
+    });
+}
+
+function table(head: string[], rows: (string | number)[][], right: readonly number[]): string {
+  const plain = { head: [] as string[], border: [] as string[], compact: true };
+  const colAligns = head.map((_, column) => (right.includes(column) ? 'right' : 'left'));
+  const made = new Table({ head, style: plain, colAligns });
+  made.push(...rows);
+  return made.toString();
+}
+
+export function render(inspection: Inspection): string {
+  const { name, fileBytes, inputs, outputs, layers, operations, totals, batch } = inspection;
+  const port = (p: Inspection['inputs'][number]): string => `${p.name} ${shapeText(p.shape)} ${p.dtype}`;
+  const parts = [
+    `${name}${fileBytes === null ? '' : `, ${grouped(fileBytes)} bytes`}`,
+    `inputs   ${inputs.map(port).join('\n         ')}`,
+    `outputs  ${outputs.map(port).join('\n         ')}`,
+  ];
+  if (layers !== null) {
+    parts.push(
+      '\nThe network',
+      table(
+        ['layer', 'kind', 'output', 'parameters', 'non-zero', 'sparsity'],
+        layers.map((l) => [
+          l.name,
+          l.kind,
+          shapeText(l.shape),
+          grouped(l.parameters),
+          grouped(l.nonZero),
+          percent(l.sparsity),
+        ]),
+        [3, 4, 5],
+      ),
+    );
+  }
+  parts.push(
+    `\nThe program, at batch ${batch}`,
+    table(
+      ['operation', 'of layer', 'matrix', 'sparsity', 'MACs', 'effective', 'layout', 'kernel', 'bytes'],
+      operations.map((o) => [
+        o.activation === null ? o.op : `${o.op} + ${o.activation}`,
+        o.name,
+        o.rows === 0 ? '-' : `${o.rows} x ${o.cols}`,
+        percent(o.sparsity),
+        grouped(o.macs),
+        grouped(o.effectiveMacs),
+        o.layout,
+        o.kernel,
+        grouped(o.bytes),
+      ]),
+      [3, 4, 5, 8],
+    ),
+    `${grouped(totals.nonZero)} of ${grouped(totals.weights)} weights, sparsity ${percent(totals.sparsity)}; ` +
+      `${grouped(totals.effectiveMacs)} of ${grouped(totals.macs)} multiply-accumulates a sample; ` +
+      `${grouped(totals.memory)} bytes in memory`,
+  );
+  return parts.join('\n');
+}
