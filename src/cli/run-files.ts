@@ -26,9 +26,16 @@ export async function runFiles(
   try {
     if (files.length !== model.inputs.length) {
       const names = model.inputs.map((port) => port.name).join(', ');
-      throw invalid('INVALID_ARGUMENT', '--input', `${model.inputs.length} files (${names})`, `${files.length}`);
+      throw invalid(
+        'INVALID_ARGUMENT',
+        '--input',
+        `${model.inputs.length} files (${names})`,
+        `${files.length}`,
+      );
     }
-    const inputs = await Promise.all(files.map(async (file, index) => readTensor(file, model.inputs[index] as Port)));
+    const inputs = await Promise.all(
+      files.map(async (file, index) => readTensor(file, model.inputs[index] as Port)),
+    );
     const batch = (inputs[0] as TensorOutput).shape[0] as number;
     const different = inputs.findIndex(({ shape }) => shape[0] !== batch);
     if (different >= 0) {

@@ -73,8 +73,11 @@ export async function inspectModel(
   const model = new Model(program, addonOptions({ batchSizes: [batch], ...load }));
   try {
     const explained = model.explain(batch);
-    const operations = program.operations.map((operation, index) => summary(program, operation, explained, index));
-    const sum = (of: (operation: OperationSummary) => number) => operations.reduce((all, o) => all + of(o), 0);
+    const operations = program.operations.map((operation, index) =>
+      summary(program, operation, explained, index),
+    );
+    const sum = (of: (operation: OperationSummary) => number) =>
+      operations.reduce((all, o) => all + of(o), 0);
     const weights = sum((o) => o.rows * o.cols);
     const nonZero = sum((o) => o.nnz);
     return {
@@ -108,7 +111,15 @@ function summary(
 ): OperationSummary {
   const features = (value: number): number => program.values[value]?.features ?? 0;
   const ins = 'inputs' in operation ? operation.inputs : [operation.input];
-  const { rows = 0, cols = 0, nnz = 0, layout = '', kernel = '', bytes = 0, why = '' } = explained[index] ?? {};
+  const {
+    rows = 0,
+    cols = 0,
+    nnz = 0,
+    layout = '',
+    kernel = '',
+    bytes = 0,
+    why = '',
+  } = explained[index] ?? {};
   // Each weight of a matrix is used once a position: rows * positions outputs.
   const positions = rows === 0 ? 0 : features(operation.output) / rows;
   return {

@@ -5,7 +5,7 @@ import { grouped, percent } from '../format.js';
 export function convertCommand(): Command {
   return new Command('convert')
     .description('strip a model, make its matrices sparse and write them as an .esp file')
-    .argument('<source>', "a TFJS layers model: its model.json or the folder that holds it")
+    .argument('<source>', 'a TFJS layers model: its model.json or the folder that holds it')
     .argument('<destination>', 'the .esp file to write')
     .option('--json', 'print the sizes as JSON')
     .action(async (source: string, destination: string, options: { json?: boolean }) => {
@@ -38,7 +38,9 @@ export function convertCommand(): Command {
         console.log(JSON.stringify({ source, destination, ...sizes }, null, 2));
         return;
       }
-      console.log(`${destination}: ${grouped(nonZero)} of ${grouped(weights)} weights, sparsity ${percent(sizes.sparsity)}`);
+      console.log(
+        `${destination}: ${grouped(nonZero)} of ${grouped(weights)} weights, sparsity ${percent(sizes.sparsity)}`,
+      );
       const line = (what: string, { raw, gzip }: { raw: number; gzip: number }): string =>
         `  ${what.padEnd(34)}${grouped(raw).padStart(13)} bytes${grouped(gzip).padStart(13)} by gzip -9`;
       console.log(line('stripped weights, dense float32', sizes.dense));

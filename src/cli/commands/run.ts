@@ -20,6 +20,7 @@ export function runCommand(): Command {
       }
       const { runFiles } = await import('../run-files.js');
       const written = await runFiles(model, options.input, options.outputDir, threads);
-      for (const { path, name, shape } of written) console.log(`${path}  ${name} [${shape.join(', ')}] float32`);
+      for (const { path, name, shape } of written)
+        console.log(`${path}  ${name} [${shape.join(', ')}] float32`);
     });
 }
