@@ -46,3 +46,4 @@ export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';
 export type { PruningPolicy } from './prune/policy.js';
 export { resumePruning, type ResumeOptions } from './prune/resume.js';
 export { PruningSummaries, type SummariesOptions } from './prune/summaries.js';
+export { PruneForLatencyOnXNNPack } from './prune/xnnpack.js';

@@ -1,5 +1,5 @@
 /** An optimizer with its slots, as plain data and back: bit for bit. */
-import type { Optimizer, Tensor, Variable } from '@tensorflow/tfjs-node';
+import type { Optimizer, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
 import { tensorflow } from './tensorflow.js';
 
@@ -33,9 +33,9 @@ export async function readOptimizer(optimizer: Optimizer): Promise<OptimizerStat
   }
   const slots = weights.map(({ name, tensor }) => ({
     name,
-    shape: [...(tensor).shape],
+    shape: [...tensor.shape],
     dtype: tensor.dtype as 'float32' | 'int32',
-    data: (tensor).dataSync().slice() as Float32Array | Int32Array,
+    data: tensor.dataSync().slice() as Float32Array | Int32Array,
   }));
   const scalars: Record<string, number> = {};
   for (const name of SCALARS) {
