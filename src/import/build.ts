@@ -1,21 +1,27 @@
 /** Model config + weights → Network: calls of layers in an order in which they can be computed. */
 import { EspalierError } from '../errors.js';
 import type { Origin } from '../network/config.js';
-import { Config, isRecord, own, unsupported, wrong } from '../network/config.js';
-import type { LayerKind, WeightSpec } from '../network/layers/kind.js';
-import { layerKind } from '../network/layers/registry.js';
+import { unsupported, wrong } from '../network/config.js';
+import type { WeightSpec } from '../network/layers/kind.js';
 import { checkValue, sameShape, showShape } from '../network/shapes.js';
-import type { DType, Layer, Network, Node, Port, Shape, Tensor, Value } from '../network/types.js';
-import type { LayerConfig, ModelConfig, TensorRef } from './topology.js';
-import { TensorArgument, isModelClass, readModelConfig } from './topology.js';
+import type { DType, Network, Node, Port, Tensor, Value } from '../network/types.js';
+import { Calls } from './calls.js';
+import { shapeIn } from './inputs.js';
+import type { Model, ParsedLayer, Part } from './parts.js';
+import { Parser, inLayer } from './parts.js';
+import { prunedWeights, withPruning } from './pruned.js';
+import type { LayerConfig } from './topology.js';
+import { TensorArgument } from './topology.js';
 
 /** What a weight source is told of a layer. */
 export interface WantedLayer {
   /** Names from the outermost nested model to the layer itself. */
   readonly path: readonly string[];
-  /** Class names of the siblings before it and its own, for each level of the path (how .keras names groups). */
-  readonly siblings: readonly (readonly string[])[];
   readonly className: string;
+  /** Its group in a .keras file, ending in a slash. */
+  readonly location: string;
+  /** The name of tfmot's PruneLowMagnitude around it, whose group in a .keras file is one level up; or null. */
+  readonly wrapper: string | null;
   readonly specs: readonly WeightSpec[];
   readonly trainable: boolean;
 }
@@ -29,28 +35,29 @@ export interface WeightSource {
   bind(layers: readonly WantedLayer[]): Record<string, Tensor>[];
 }
 
-const MAX_NESTING = 200;
 /** Calls in all: models nested in each other and called twice at each level grow as 2^depth. */
 const MAX_NODES = 100_000;
 
+/** A layer as the Network will have it; calls with other arguments of the same one share its weights. */
 interface BuiltLayer {
   readonly name: string;
-  readonly kind: LayerKind<unknown>;
+  readonly parsed: ParsedLayer;
   readonly settings: unknown;
-  readonly wanted: Omit<WantedLayer, 'specs'>;
-  specs: readonly WeightSpec[] | null;
+  /** The index into `stored`. */
+  readonly weights: number;
 }
 
-/** A layer of a model config once its class is known: a layer of its own, or a model with layers inside. */
-type Part =
-  | { readonly type: 'input'; readonly value: Value }
-  | { readonly type: 'layer'; readonly index: number }
-  | { readonly type: 'model'; readonly model: Model };
+interface StoredLayer {
+  readonly parsed: ParsedLayer;
+  readonly specs: readonly WeightSpec[];
+}
 
-interface Model {
-  readonly config: ModelConfig;
-  readonly path: readonly string[];
-  readonly parts: ReadonlyMap<string, Part>;
+/** The mask of a value: its index, or that there are several which are not one. */
+type Mask = number | 'several';
+
+/** A tensor among the arguments of a call. */
+class ValueArgument {
+  constructor(readonly value: number) {}
 }
 
 /**
@@ -58,110 +65,62 @@ interface Model {
  * @throws INVALID_MODEL, UNSUPPORTED_LAYER, LIMIT_EXCEEDED: the message names the layer.
  */
 export function buildNetwork(root: LayerConfig, origin: Origin, source: WeightSource): Network {
-  if (!isModelClass(root.className)) {
-    throw unsupported(
-      `model ${root.name}`,
-      `the model class ${root.className.slice(0, 60)}`,
-      'save it as a Sequential or functional model',
-    );
-  }
-  return new Builder(origin).build(root, source);
+  return prepareNetwork(root, origin).finish(source);
+}
+
+/** Checks and builds all but the weights, so that a wrong graph is found before they are read. */
+export function prepareNetwork(root: LayerConfig, origin: Origin): { finish(source: WeightSource): Network } {
+  const model = new Parser(origin).root(root);
+  const builder = new Builder(origin);
+  return builder.prepare(model);
 }
 
 class Builder {
   private readonly layers: BuiltLayer[] = [];
+  private readonly stored: StoredLayer[] = [];
+  private readonly layerIndex = new Map<ParsedLayer, Map<string, number>>();
   private readonly values: Value[] = [];
+  private readonly masks = new Map<number, Mask>();
   private readonly nodes: Node[] = [];
 
   constructor(private readonly origin: Origin) {}
 
-  build(root: LayerConfig, source: WeightSource): Network {
-    const model = this.prepare(readModelConfig(root), [], []);
-    const inputs = this.modelInputs(model);
+  prepare(model: Model): { finish(source: WeightSource): Network } {
+    const inputs = modelInputs(model);
     const values = inputs.map(({ value }) => this.addValue(value));
     const outputs = this.callModel(model, values);
-    const wanted = this.layers.map((layer) => ({ ...layer.wanted, specs: layer.specs ?? [] }));
-    const weights = source.bind(wanted);
-    const layers: Layer[] = this.layers.map((layer, i) => ({
-      name: layer.name,
-      kind: layer.kind.names[0],
-      settings: layer.settings,
-      weights: weights[i]!,
-    }));
-    return {
+    const network = {
       name: model.config.name,
-      layers,
       values: this.values,
       nodes: this.nodes,
       inputs: uniquePorts(inputs.map(({ name }, i) => ({ name, value: values[i]! }))),
-      outputs: uniquePorts(outputs.map((value, i) => ({ name: this.outputName(model, i), value }))),
+      outputs: uniquePorts(outputs.map((value, i) => ({ name: outputName(model, i), value }))),
     };
+    return { finish: (source) => ({ ...network, layers: this.bind(model, source) }) };
   }
 
-  private outputName(model: Model, i: number): string {
-    const { outputs, layers } = model.config;
-    return outputs[i]?.layer ?? layers[layers.length - 1]!.name;
+  /** Every layer's weights, also of layers that are never called: those only say that they have none here. */
+  private bind(model: Model, source: WeightSource): Network['layers'] {
+    uncalled(model, (layer) => {
+      if (!this.layerIndex.has(layer))
+        throw wrong(`layer ${layer.path.join('/')}`, 'a call of the layer', 'none');
+    });
+    const wanted = this.stored.map(({ parsed, specs }): WantedLayer => {
+      const { path, className, location, wrapper, trainable } = parsed;
+      return { path, className, location, wrapper, trainable, specs: withPruning(parsed, specs) };
+    });
+    const weights = source.bind(wanted).map((bound, i) => prunedWeights(wanted[i]!.specs, bound));
+    return this.layers.map((layer) => ({
+      name: layer.name,
+      kind: layer.parsed.kind.names[0],
+      settings: layer.settings,
+      weights: weights[layer.weights]!,
+    }));
   }
 
   private addValue(value: Value): number {
     this.values.push(value);
     return this.values.length - 1;
-  }
-
-  /** Parses every layer of a model, nested ones too. */
-  private prepare(
-    config: ModelConfig,
-    path: readonly string[],
-    siblings: readonly (readonly string[])[],
-  ): Model {
-    if (path.length > MAX_NESTING) {
-      throw new EspalierError('LIMIT_EXCEEDED', `models are nested deeper than ${MAX_NESTING} levels`, {
-        parameter: path[0] ?? config.name,
-        expected: `at most ${MAX_NESTING} levels`,
-      });
-    }
-    const parts = new Map<string, Part>();
-    const classes: string[] = [];
-    for (const layer of config.layers) {
-      classes.push(layer.className);
-      if (parts.has(layer.name)) throw wrong(`${config.name}.layers`, 'unique layer names', layer.name);
-      const at = [...path, layer.name];
-      parts.set(layer.name, this.part(layer, at, [...siblings, [...classes]]));
-    }
-    return { config, path, parts };
-  }
-
-  private part(layer: LayerConfig, path: readonly string[], siblings: readonly (readonly string[])[]): Part {
-    if (isModelClass(layer.className)) {
-      return { type: 'model', model: this.prepare(readModelConfig(layer), path, siblings) };
-    }
-    if (layer.className === 'InputLayer') {
-      return { type: 'input', value: inLayer(layer, () => inputValue(layer.config)) };
-    }
-    const kind = layerKind(layer.className);
-    if (kind === undefined) {
-      throw unsupported(
-        `layer ${path.join('/')}`,
-        `the layer class ${layer.className.slice(0, 60)}`,
-        'replace it by layers listed in docs/layers.md',
-      );
-    }
-    const settings = inLayer(layer, () => kind.parse(new Config(layer.config, this.origin)));
-    const trainable = own(layer.config, 'trainable') !== false;
-    const wanted = { path, siblings, className: layer.className, trainable };
-    this.layers.push({ name: path.join('/'), kind, settings, wanted, specs: null });
-    return { type: 'layer', index: this.layers.length - 1 };
-  }
-
-  /** The inputs of the outermost model. */
-  private modelInputs(model: Model): { name: string; value: Value }[] {
-    const { config, parts } = model;
-    if (config.className === 'Sequential') return [sequentialInput(model)];
-    return config.inputs.map((ref) => {
-      const part = parts.get(ref.layer);
-      if (part?.type !== 'input') throw wrong(`${config.name}.input_layers`, 'an InputLayer', ref.layer);
-      return { name: ref.layer, value: part.value };
-    });
   }
 
   /** Adds the nodes of one call of a model; answers the values of its outputs. */
@@ -179,7 +138,7 @@ class Builder {
         if (i !== 0) throw wrong(`${config.name}.layers[${i}]`, 'an InputLayer first only', layer.name);
         this.checkInputs(config.name, [part.value], values);
       } else {
-        values = this.callPart(part, layer, values, {});
+        values = this.callPart(part, values, new Map());
       }
     });
     return [...values];
@@ -198,153 +157,176 @@ class Builder {
     });
   }
 
-  private callPart(
-    part: Exclude<Part, { type: 'input' }>,
-    layer: LayerConfig,
-    inputs: readonly number[],
-    kwargs: Readonly<Record<string, unknown>>,
-  ): number[] {
-    if (part.type === 'model') return this.callModel(part.model, inputs);
-    const built = this.layers[part.index]!;
-    return inLayer({ ...layer, name: built.name }, () => {
-      checkKwargs(kwargs);
-      const values = inputs.map((input) => this.values[input]!);
-      const specs = built.kind.weights?.(built.settings, values) ?? [];
-      if (built.specs !== null && !sameSpecs(built.specs, specs)) {
-        throw wrong(
-          'inputs',
-          'shapes that need the same weights at each call',
-          values.map((v) => showShape(v.shape)),
-        );
-      }
-      built.specs = specs;
-      const outputs = built.kind.outputs(built.settings, values).map((value) => checkValue(value, 'output'));
-      if (this.nodes.length >= MAX_NODES) {
-        throw new EspalierError('LIMIT_EXCEEDED', `the model has more than ${MAX_NODES} calls of layers`, {
-          parameter: built.name,
-          expected: `at most ${MAX_NODES} calls`,
-        });
-      }
-      const indices = outputs.map((value) => this.addValue(value));
-      this.nodes.push({ layer: part.index, inputs, outputs: indices });
-      return indices;
-    });
-  }
-
   private callFunctional(model: Model, inputs: readonly number[]): number[] {
     const { config, parts } = model;
-    const expected = config.inputs.map((ref) => {
-      const part = parts.get(ref.layer);
-      if (part?.type !== 'input') throw wrong(`${config.name}.input_layers`, 'an InputLayer', ref.layer);
-      return part.value;
-    });
-    this.checkInputs(config.name, expected, inputs);
+    this.checkInputs(
+      config.name,
+      config.inputs.map((ref) => inputPart(model, ref.layer)),
+      inputs,
+    );
     const calls = new Calls(config, this.origin);
     const results = new Map<string, number[]>();
     config.inputs.forEach((ref, i) => results.set(calls.key(ref), [inputs[i]!]));
     for (const { layer, call, key } of calls.inOrder(results)) {
       const part = parts.get(layer.name)!;
-      if (part.type === 'input') throw wrong(`layer ${layer.name}`, 'an InputLayer without inputs', 'inputs');
-      const values = call.inputs.map((ref) => calls.find(ref, results, `layer ${layer.name}`));
-      if (values.length === 0) throw wrong(`layer ${layer.name}: inbound_nodes`, 'one input or more', 'none');
-      results.set(key, this.callPart(part, layer, values, call.kwargs));
+      const what = `layer ${layer.name}: inbound_nodes`;
+      if (part.type === 'input') throw wrong(what, 'none for an InputLayer', 'some');
+      const values = call.inputs.map((ref) => calls.find(ref, results, what));
+      const resolve = (value: unknown): unknown => {
+        if (value instanceof TensorArgument) return new ValueArgument(calls.find(value.ref, results, what));
+        return Array.isArray(value) ? value.map(resolve) : value;
+      };
+      const args = new Map(Object.entries(call.kwargs).map(([name, value]) => [name, resolve(value)]));
+      results.set(key, this.callPart(part, values, args));
     }
     return config.outputs.map((ref) => calls.find(ref, results, `${config.name}.output_layers`));
   }
-}
 
-/** The calls of a functional model and how references find them. */
-class Calls {
-  private readonly byName: Map<string, LayerConfig>;
-  /** What is subtracted from a reference's node index: nested models count their own graph as call 0. */
-  private readonly offsets = new Map<string, number>();
-
-  constructor(
-    private readonly config: ModelConfig,
-    private readonly origin: Origin,
-  ) {
-    this.byName = new Map(config.layers.map((layer) => [layer.name, layer]));
-    const seen = new Map<string, Set<number>>();
-    const note = (ref: TensorRef): void => {
-      if (!seen.has(ref.layer)) seen.set(ref.layer, new Set());
-      seen.get(ref.layer)!.add(ref.node);
-    };
-    config.layers.forEach((layer) => layer.calls.forEach((call) => call.inputs.forEach(note)));
-    config.outputs.forEach(note);
-    for (const layer of config.layers) {
-      if (isModelClass(layer.className))
-        this.offsets.set(layer.name, this.offset(layer, seen.get(layer.name)));
+  private callPart(
+    part: Exclude<Part, { type: 'input' }>,
+    inputs: readonly number[],
+    args: Map<string, unknown>,
+  ): number[] {
+    if (part.type === 'model') {
+      const { name, className } = part.model.config;
+      inLayer(name, className, () => refuseArguments(args));
+      return this.callModel(part.model, inputs);
     }
+    const { layer } = part;
+    return inLayer(layer.path.join('/'), layer.className, () => this.callLayer(layer, inputs, args));
   }
 
-  /** Where references leave a choice the rule of the library that wrote the file decides. */
-  private offset(layer: LayerConfig, seen: ReadonlySet<number> = new Set()): number {
-    if (seen.has(0)) return 0;
-    if (seen.has(layer.calls.length)) return 1;
-    return this.origin.keras === 3 && layer.className === 'Sequential' ? 0 : 1;
-  }
-
-  key(ref: TensorRef): string {
-    return `${ref.node - (this.offsets.get(ref.layer) ?? 0)}:${ref.layer}`;
-  }
-
-  find(ref: TensorRef, results: ReadonlyMap<string, number[]>, what: string): number {
-    const value = results.get(this.key(ref))?.[ref.tensor];
-    if (value === undefined) throw wrong(what, 'a tensor that a layer of the model gives', showRef(ref));
-    return value;
-  }
-
-  /** Every call, each after those that it needs. @throws INVALID_MODEL for cycles and references to nothing. */
-  inOrder(
-    given: ReadonlyMap<string, unknown>,
-  ): { layer: LayerConfig; call: LayerConfig['calls'][number]; key: string }[] {
-    const all = this.config.layers.flatMap((layer) =>
-      layer.calls.map((call, i) => ({ layer, call, key: `${i}:${layer.name}` })),
-    );
-    const byKey = new Map(all.map((entry) => [entry.key, entry]));
-    const waiting = new Map<string, number>();
-    const users = new Map<string, string[]>();
-    for (const { layer, call, key } of all) {
-      const needs = new Set(call.inputs.map((ref) => this.key(ref)).filter((needed) => !given.has(needed)));
-      for (const ref of call.inputs) {
-        if (!this.byName.has(ref.layer) || !(given.has(this.key(ref)) || byKey.has(this.key(ref)))) {
-          throw wrong(`layer ${layer.name}: inbound_nodes`, 'calls of layers of the model', showRef(ref));
+  private callLayer(
+    parsed: ParsedLayer,
+    positional: readonly number[],
+    args: Map<string, unknown>,
+  ): number[] {
+    const { kind } = parsed;
+    const inputs = [...positional];
+    for (const name of kind.tensorArguments ?? []) {
+      inputs.push(...tensors(name, args.get(name)));
+      args.delete(name);
+    }
+    if (inputs.length === 0) throw wrong('inbound_nodes', 'one input or more', 'none');
+    let settings = kind.withArguments?.(parsed.settings, args) ?? parsed.settings;
+    const masking = kind.masking?.(settings, this.origin) ?? 'drop';
+    const masks = inputs.map((input) => this.masks.get(input));
+    const given = tensors('mask', args.get('mask'));
+    args.delete('mask');
+    if (given.length > 0) masks[0] = given[0]!;
+    refuseArguments(args);
+    const takes = masking === 'take' || masking === 'take-and-pass';
+    if (masking === 'refuse' && masks.some((mask) => mask !== undefined)) {
+      throw unsupported('mask', 'a mask before this layer', 'move the layer before what makes the mask');
+    }
+    if (takes) {
+      // A kind without a say takes the first input's mask; states and keys have none of their own.
+      const used = kind.tensorArguments?.includes('value') === true ? masks.slice(0, 2) : masks.slice(0, 1);
+      settings =
+        kind.withMasks?.(
+          settings,
+          used.map((mask) => mask !== undefined),
+        ) ?? settings;
+      for (const mask of used) {
+        if (mask === 'several') {
+          throw unsupported('mask', 'masks that were merged', 'mask after merging the layers');
         }
-      }
-      waiting.set(key, needs.size);
-      for (const needed of needs) {
-        if (!users.has(needed)) users.set(needed, []);
-        users.get(needed)!.push(key);
+        if (mask !== undefined) inputs.push(mask);
       }
     }
-    const ready = all.filter(({ key }) => waiting.get(key) === 0);
-    for (let i = 0; i < ready.length; i++) {
-      for (const user of users.get(ready[i]!.key) ?? []) {
-        const left = waiting.get(user)! - 1;
-        waiting.set(user, left);
-        if (left === 0) ready.push(byKey.get(user)!);
-      }
+    const outputs = this.addNode(parsed, settings, inputs);
+    return this.passMasks(masking, masks, outputs, settings);
+  }
+
+  private addNode(parsed: ParsedLayer, settings: unknown, inputs: readonly number[]): number[] {
+    const { kind } = parsed;
+    const values = inputs.map((input) => this.values[input]!);
+    const specs = kind.weights?.(settings, values) ?? [];
+    const layer = this.layerOf(parsed, settings, specs, values);
+    const outputs = kind.outputs(settings, values).map((value) => checkValue(value, 'output'));
+    if (this.nodes.length >= MAX_NODES) {
+      throw new EspalierError('LIMIT_EXCEEDED', `the model has more than ${MAX_NODES} calls of layers`, {
+        parameter: parsed.path.join('/'),
+        expected: `at most ${MAX_NODES} calls`,
+      });
     }
-    if (ready.length < all.length) {
-      const stuck = all.find(({ key }) => waiting.get(key)! > 0)!;
-      throw wrong(`layer ${stuck.layer.name}: inbound_nodes`, 'a graph without cycles', 'a cycle');
+    const indices = outputs.map((value) => this.addValue(value));
+    this.nodes.push({ layer, inputs, outputs: indices });
+    return indices;
+  }
+
+  /** The layer with these settings: the same for every call that does not change them. */
+  private layerOf(
+    parsed: ParsedLayer,
+    settings: unknown,
+    specs: readonly WeightSpec[],
+    values: readonly Value[],
+  ): number {
+    const key = JSON.stringify(settings);
+    const known = this.layerIndex.get(parsed) ?? new Map<string, number>();
+    this.layerIndex.set(parsed, known);
+    const first = [...known.values()][0];
+    if (first !== undefined && !sameSpecs(this.stored[this.layers[first]!.weights]!.specs, specs)) {
+      const shapes = values.map(({ shape }) => showShape(shape)).join(', ');
+      throw wrong('inputs', 'shapes that need the same weights at each call', shapes);
     }
-    return ready;
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const name = parsed.path.join('/');
+    if (first === undefined) this.stored.push({ parsed, specs });
+    const weights = first === undefined ? this.stored.length - 1 : this.layers[first]!.weights;
+    this.layers.push({
+      name: first === undefined ? name : `${name}:${known.size}`,
+      parsed,
+      settings,
+      weights,
+    });
+    known.set(key, this.layers.length - 1);
+    return this.layers.length - 1;
+  }
+
+  /** Notes which outputs have a mask; a made mask is no output that the model's graph knows. */
+  private passMasks(
+    masking: string,
+    masks: readonly (Mask | undefined)[],
+    outputs: number[],
+    settings: unknown,
+  ): number[] {
+    if (masking === 'make') {
+      this.masks.set(outputs[0]!, outputs[1]!);
+      return outputs.slice(0, 1);
+    }
+    const passes = masking === 'pass' || masking === 'take-and-pass' || masking === 'merge';
+    if (!passes) return outputs;
+    const there = [...new Set(masks.filter((mask) => mask !== undefined))];
+    if (masking !== 'merge') {
+      const mask = masks[0];
+      // Both directions of a Bidirectional that does not merge have the mask; states have none.
+      const both = (settings as { mergeMode?: unknown } | null)?.mergeMode === null;
+      if (mask !== undefined)
+        outputs.slice(0, both ? 2 : 1).forEach((output) => this.masks.set(output, mask));
+    } else if (there.length > 0) {
+      this.masks.set(outputs[0]!, there.length === 1 ? there[0]! : 'several');
+    }
+    return outputs;
   }
 }
 
-function showRef(ref: TensorRef): string {
-  return `[${ref.layer.slice(0, 60)}, ${ref.node}, ${ref.tensor}]`;
+/** The tensors of an argument that may be one, a list, or null. */
+function tensors(name: string, value: unknown): number[] {
+  if (value === undefined || value === null) return [];
+  const list: unknown[] = Array.isArray(value) ? value : [value];
+  return list.map((item) => {
+    if (!(item instanceof ValueArgument)) throw unsupported(name, 'a constant', 'give a tensor of the model');
+    return item.value;
+  });
 }
 
-/** Adds the layer to the message of what `work` throws. */
-export function inLayer<T>(layer: Pick<LayerConfig, 'name' | 'className'>, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (!(error instanceof EspalierError)) throw error;
-    const message = `layer ${layer.name} (${layer.className}): ${error.message}`;
-    throw new EspalierError(error.code, message, { ...error.details, layer: layer.name }, error.cause);
+/** Arguments of a call that change nothing at inference; others are refused rather than left out. */
+function refuseArguments(args: ReadonlyMap<string, unknown>): void {
+  for (const [name, value] of args) {
+    if (value === null || value === undefined || (name === 'training' && value === false)) continue;
+    throw unsupported(name.slice(0, 60), 'this argument of the call', 'call the layer without it');
   }
 }
 
@@ -355,66 +337,25 @@ function sameSpecs(a: readonly WeightSpec[], b: readonly WeightSpec[]): boolean 
   );
 }
 
-/** Arguments of a call that change nothing at inference; others are refused rather than left out. */
-function checkKwargs(kwargs: Readonly<Record<string, unknown>>): void {
-  for (const key of Object.keys(kwargs)) {
-    const value = kwargs[key];
-    const harmless = value === null || value === undefined || key === 'training';
-    if (!harmless || value instanceof TensorArgument) {
-      throw unsupported(key, 'this argument of the call', 'call the layer without it');
-    }
-    if (key === 'training' && value === true) {
-      throw unsupported(key, 'training=True at inference', 'call the layer without it');
-    }
+/** Visits the layers of a model that may never have been called. */
+function uncalled(model: Model, visit: (layer: ParsedLayer) => void): void {
+  for (const part of model.parts.values()) {
+    if (part.type === 'layer') visit(part.layer);
+    if (part.type === 'model') uncalled(part.model, visit);
   }
 }
 
-const DTYPES: Readonly<Record<string, DType>> = {
-  float16: 'float32',
-  bfloat16: 'float32',
-  float32: 'float32',
-  float64: 'float32',
-  int8: 'int32',
-  uint8: 'int32',
-  int16: 'int32',
-  uint16: 'int32',
-  int32: 'int32',
-  int64: 'int32',
-  uint32: 'int32',
-  bool: 'bool',
-};
-
-/** The shape with the batch that a config tells, or undefined. */
-function shapeIn(config: Record<string, unknown>): Shape | undefined {
-  const raw =
-    own(config, 'batch_shape') ??
-    own(config, 'batch_input_shape') ??
-    own(config, 'build_input_shape') ??
-    undefined;
-  if (raw === undefined) return undefined;
-  if (!Array.isArray(raw) || raw.length < 1 || raw.length > 8) throw wrong('batch_shape', 'a shape', raw);
-  const valid = raw.every((extent: unknown) => extent === null || Number.isSafeInteger(extent));
-  if (!valid) throw wrong('batch_shape', 'a list of positive integers and null', raw);
-  // The batch is flexible here even where a model was built for one size.
-  const shape: Shape = [null, ...(raw.slice(1) as (number | null)[])];
-  return checkValue({ shape, dtype: 'float32' }, 'batch_shape').shape;
+function inputPart(model: Model, name: string): Value {
+  const part = model.parts.get(name);
+  if (part?.type !== 'input') throw wrong(`${model.config.name}.input_layers`, 'an InputLayer', name);
+  return part.value;
 }
 
-function inputValue(config: Record<string, unknown>): Value {
-  const shape = shapeIn(config);
-  if (shape === undefined) throw wrong('batch_shape', 'the shape of the input', undefined);
-  if (own(config, 'sparse') === true || own(config, 'ragged') === true) {
-    throw unsupported('sparse or ragged', 'such an input', 'use a dense tensor');
-  }
-  let dtype: unknown = own(config, 'dtype') ?? 'float32';
-  if (isRecord(dtype)) {
-    const policy = own(dtype, 'config');
-    dtype = isRecord(policy) ? own(policy, 'name') : undefined;
-  }
-  if (typeof dtype !== 'string' || !Object.hasOwn(DTYPES, dtype)) {
-    throw wrong('dtype', `one of ${Object.keys(DTYPES).join(', ')}`, dtype);
-  }
-  return { shape, dtype: DTYPES[dtype]! };
+/** The inputs of the outermost model. */
+function modelInputs(model: Model): { name: string; value: Value }[] {
+  const { config } = model;
+  if (config.className === 'Sequential') return [sequentialInput(model)];
+  return config.inputs.map((ref) => ({ name: ref.layer, value: inputPart(model, ref.layer) }));
 }
 
 /** A Sequential tells its input by an InputLayer, by its first layer's config, or by its own. */
@@ -422,23 +363,32 @@ function sequentialInput(model: Model): { name: string; value: Value } {
   const first = model.config.layers[0]!;
   const part = model.parts.get(first.name)!;
   if (part.type === 'input') return { name: first.name, value: part.value };
-  if (part.type === 'model' && part.model.config.className === 'Sequential')
-    return sequentialInput(part.model);
   if (part.type === 'model') {
-    const ref = part.model.config.inputs[0]!;
-    const input = part.model.parts.get(ref.layer);
-    if (part.model.config.inputs.length === 1 && input?.type === 'input') {
-      return { name: ref.layer, value: input.value };
-    }
+    const inner = modelInputs(part.model);
+    if (inner.length !== 1)
+      throw wrong(`${model.config.name}.layers[0]`, 'a model with one input', inner.length);
+    return inner[0]!;
   }
-  return inLayer(first, () => {
+  return inLayer(first.name, first.className, () => {
     const shape = shapeIn(first.config) ?? shapeIn(model.config.config);
     if (shape === undefined) {
-      throw unsupported('batch_input_shape', 'a model of unknown input shape', 'build it before saving');
+      throw unsupported(
+        'batch_input_shape',
+        'a model of unknown input shape',
+        'build the model before saving it',
+      );
     }
     const dtype: DType = first.className === 'Embedding' ? 'int32' : 'float32';
     return { name: `${first.name}_input`, value: { shape, dtype } };
   });
+}
+
+/** Keras names an output after its layer; a stripped layer has the name that it had before it was wrapped. */
+function outputName(model: Model, i: number): string {
+  const { outputs, layers } = model.config;
+  const name = outputs[i]?.layer ?? layers[layers.length - 1]!.name;
+  const part = model.parts.get(name);
+  return part?.type === 'layer' ? part.layer.path[part.layer.path.length - 1]! : name;
 }
 
 /** Keras numbers the second and further ports of the same layer. */

@@ -4,8 +4,9 @@ import { EspalierError } from '../errors.js';
 import { isRecord, own, wrong } from '../network/config.js';
 import { sizeOf } from '../network/shapes.js';
 import type { Network, Tensor } from '../network/types.js';
-import type { WantedLayer, WeightSource } from './build.js';
-import { buildNetwork } from './build.js';
+import type { WantedLayer } from './build.js';
+import { buildNetwork, prepareNetwork } from './build.js';
+import { boundName } from './pruned.js';
 import { readManifest } from './manifest.js';
 import { originOf, readLayerConfig } from './topology.js';
 import { missing, namedWeights, tensorOf } from './weights.js';
@@ -42,11 +43,9 @@ export async function importModelJson(
       { parameter: 'source', expected: 'a path' },
     );
   }
-  const source: { weights?: WeightSource } = {};
   // The graph is checked before a byte of weights is read.
-  buildNetwork(layer, origin, { bind: (layers) => layers.map(() => ({})) });
-  source.weights = namedWeights(await readManifest(manifest, folder, maxMemory));
-  return buildNetwork(layer, origin, source.weights);
+  const prepared = prepareNetwork(layer, origin);
+  return prepared.finish(namedWeights(await readManifest(manifest, folder, maxMemory)));
 }
 
 /** A topology with the model_config inside (Keras) or bare (tfjs). */
@@ -99,7 +98,7 @@ function memoryWeights(model: LayersModel, wanted: WantedLayer): Record<string, 
       throw missing(wanted, spec);
     }
     const read = (): Float32Array => Float32Array.from(tensor.dataSync());
-    result[spec.name] = tensorOf({ name: spec.name, shape: tensor.shape, read }, wanted, spec);
+    result[boundName(spec)] = tensorOf({ name: spec.name, shape: tensor.shape, read }, wanted, spec);
   });
   const held = layer.weights?.length ?? 0;
   if (held > wanted.specs.length) {

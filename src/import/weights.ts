@@ -5,6 +5,7 @@ import type { WeightSpec } from '../network/layers/kind.js';
 import { sameShape, showShape } from '../network/shapes.js';
 import type { Tensor } from '../network/types.js';
 import type { WantedLayer, WeightSource } from './build.js';
+import { boundName } from './pruned.js';
 
 /** A weight of a file. `data` is read when asked for. */
 export interface NamedWeight {
@@ -56,7 +57,7 @@ export function namedWeights(weights: readonly NamedWeight[]): WeightSource {
           const entry = find(index, layer, spec, rule);
           if (entry === undefined) return true;
           entry.used = true;
-          into[spec.name] = tensorOf(entry, layer, spec);
+          into[boundName(spec)] = tensorOf(entry, layer, spec);
           return false;
         });
       }
@@ -84,13 +85,18 @@ function find(
   spec: WeightSpec,
   rule: (dirs: string, path: readonly string[]) => boolean,
 ): Entry | undefined {
-  const name = layer.path[layer.path.length - 1]!;
+  const path =
+    layer.wrapper !== null && spec.maskOf !== undefined
+      ? [...layer.path.slice(0, -1), layer.wrapper]
+      : layer.path;
+  const name = path[path.length - 1]!;
   const component = name.slice(name.lastIndexOf('/') + 1);
-  const weight = spec.name.slice(spec.name.lastIndexOf('/') + 1);
-  const found = (index.get(`${component}\0${weight}`) ?? []).filter(
-    (entry) => !entry.used && rule(entry.dirs, layer.path) && inScope(entry, spec),
-  );
+  const found = [spec.name, ...(spec.alias === undefined ? [] : [spec.alias])]
+    .flatMap((weight) => index.get(`${component}\0${weight.slice(weight.lastIndexOf('/') + 1)}`) ?? [])
+    .filter((entry) => !entry.used && rule(entry.dirs, path) && inScope(entry, spec));
   if (found.length > 1) {
+    const fitting = found.filter((entry) => sameShape(entry.shape, spec.shape));
+    if (fitting.length === 1) return fitting[0];
     const names = found.slice(0, 3).map((entry) => entry.name);
     throw wrong(`layer ${layer.path.join('/')}: ${spec.name}`, 'one weight of that name', names.join(', '));
   }

@@ -55,6 +55,11 @@ export class Config {
     return this.raw(key) !== undefined;
   }
 
+  /** Whether the key is there with the value null. */
+  isNull(key: string): boolean {
+    return own(this.object, key) === null;
+  }
+
   int(key: string, fallback?: number, { min = 1, max = MAX_EXTENT }: NumberRange = {}): number {
     const value = this.raw(key) ?? fallback;
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < min || value > max) {

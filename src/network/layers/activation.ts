@@ -81,6 +81,12 @@ function kindOf(className: string, supports: string): LayerKind<ActivationSettin
       if (activation === null) throw wrong('class_name', 'an activation layer', className);
       return { activation };
     },
+    masking: () => (className === 'Softmax' ? 'refuse' : 'pass'),
+    distribute: ({ activation }) => {
+      if (activation.kind !== 'softmax' && activation.kind !== 'log_softmax') return { activation };
+      const { axis } = activation;
+      return { activation: { ...activation, axis: axis < 0 ? axis : axis + 1 } };
+    },
     outputs: ({ activation }, inputs) => {
       const { shape } = single(inputs);
       if (activation.kind === 'softmax' || activation.kind === 'log_softmax') {

@@ -21,6 +21,8 @@ export const dense: LayerKind<DenseSettings> = {
     useBias: config.bool('use_bias', true),
     activation: parseActivation(config, 'activation', 'linear', activationLayer),
   }),
+  masking: () => 'pass',
+  distribute: (settings) => settings,
   weights: ({ units, useBias }, inputs) => {
     const { shape } = single(inputs, 2);
     const kernel: WeightSpec = {

@@ -22,6 +22,8 @@ export const identityKinds: readonly LayerKind<IdentitySettings>[] = IDENTITIES.
   names: [name],
   supports: 'does nothing at inference',
   parse: () => ({}),
+  masking: (_settings, { keras }) => (name === 'Identity' && keras === 2 ? 'drop' : 'pass'),
+  distribute: (settings) => settings,
   outputs: (_settings, inputs) => {
     const { shape, dtype } = single(inputs);
     return [{ ...float32(shape), dtype }];

@@ -64,6 +64,7 @@ function mergeKind(
     names: [name],
     supports: name === 'Subtract' ? 'two inputs, broadcasting' : 'two inputs or more, broadcasting',
     parse: () => ({}),
+    masking: () => 'merge',
     outputs: (_settings, inputs) => {
       const first = inputs[0];
       if (first === undefined || inputs.length < 2 || (name === 'Subtract' && inputs.length !== 2)) {
@@ -127,6 +128,7 @@ export const concatenate: LayerKind<ConcatenateSettings> = {
   names: ['Concatenate'],
   supports: 'any axis but the batch',
   parse: (config) => ({ axis: config.int('axis', -1, { min: -8, max: 8 }) }),
+  masking: () => 'merge',
   outputs: ({ axis }, inputs) => [float32(concatenated(axis, inputs))],
   run: ({ axis }, _weights, inputs) => {
     const values = inputs.map((x) => float32(x.shape));

@@ -48,6 +48,8 @@ export const batchNormalization: LayerKind<BatchNormalizationSettings> = {
     center: config.bool('center', true),
     scale: config.bool('scale', true),
   }),
+  masking: () => 'pass',
+  distribute: (settings) => ({ ...settings, axis: settings.axis < 0 ? settings.axis : settings.axis + 1 }),
   weights: ({ axis, center, scale }, inputs) => {
     const { shape } = single(inputs, 2);
     const extent = known(shape[resolveAxis(axis, shape.length)], 'the normalised axis');
@@ -137,6 +139,7 @@ export const normalization: LayerKind<NormalizationSettings> = {
       throw wrong('variance', 'numbers of at least 0', settings.variance);
     return settings;
   },
+  masking: (_settings, { keras }) => (keras === 2 ? 'drop' : 'pass'),
   weights: ({ axis, mean }, inputs) => {
     if (mean !== null) return [];
     const { shape } = single(inputs, 2);
@@ -177,6 +180,8 @@ export const rescaling: LayerKind<RescalingSettings> = {
   names: ['Rescaling'],
   supports: 'numbers, or one for each channel',
   parse: (config) => ({ scale: numbers(config, 'scale') ?? [1], offset: numbers(config, 'offset') ?? [0] }),
+  masking: (_settings, { keras }) => (keras === 2 ? 'drop' : 'pass'),
+  distribute: (settings) => settings,
   outputs: ({ scale, offset }, inputs) => {
     const { shape } = single(inputs);
     for (const given of [scale, offset]) {

@@ -63,3 +63,64 @@ export const reshape: LayerKind<ReshapeSettings> = {
     return [{ shape: value.shape as number[], data }];
   },
 };
+
+export interface PermuteSettings {
+  /** A permutation of 1 .. rank - 1: output axis i is input axis dims[i - 1]. */
+  readonly dims: readonly number[];
+}
+
+export const permute: LayerKind<PermuteSettings> = {
+  names: ['Permute'],
+  supports: 'any permutation',
+  parse: (config) => {
+    const dims = config.intList('dims');
+    const sorted = [...dims].sort((a, b) => a - b);
+    if (!sorted.every((axis, i) => axis === i + 1)) throw wrong('dims', 'a permutation of 1, 2, ...', dims);
+    return { dims };
+  },
+  outputs: ({ dims }, inputs) => {
+    const { shape, dtype } = single(inputs, dims.length + 1, dims.length + 1);
+    return [{ shape: [shape[0] ?? null, ...dims.map((axis) => shape[axis] ?? null)], dtype }];
+  },
+  run: ({ dims }, _weights, inputs) => {
+    const { shape, data } = inputs[0]!;
+    const axes = [0, ...dims];
+    const out = axes.map((axis) => shape[axis]!);
+    const strides = axes.map((axis) => sizeOf(shape.slice(axis + 1)));
+    const result = new Float32Array(data.length);
+    for (let i = 0; i < result.length; i++) {
+      let [rest, from] = [i, 0];
+      for (let d = out.length - 1; d >= 0; d--) {
+        from += (rest % out[d]!) * strides[d]!;
+        rest = Math.floor(rest / out[d]!);
+      }
+      result[i] = data[from]!;
+    }
+    return [{ shape: out, data: result }];
+  },
+};
+
+export interface RepeatVectorSettings {
+  readonly n: number;
+}
+
+/** [B, F] to [B, n, F]. */
+export const repeatVector: LayerKind<RepeatVectorSettings> = {
+  names: ['RepeatVector'],
+  supports: 'n',
+  parse: (config) => ({ n: config.int('n') }),
+  outputs: ({ n }, inputs) => {
+    const { shape, dtype } = single(inputs, 2, 2);
+    return [{ shape: [shape[0] ?? null, n, shape[1] ?? null], dtype }];
+  },
+  run: ({ n }, _weights, inputs) => {
+    const { shape, data } = inputs[0]!;
+    const [batch, features] = shape as [number, number];
+    const out = new Float32Array(batch * n * features);
+    for (let i = 0; i < batch * n; i++) {
+      const row = Math.floor(i / n) * features;
+      out.set(data.subarray(row, row + features), i * features);
+    }
+    return [{ shape: [batch, n, features], data: out }];
+  },
+};
