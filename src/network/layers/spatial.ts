@@ -1,4 +1,5 @@
 /** ZeroPadding, Cropping and UpSampling over one or two spatial axes. */
+import { describe } from '../../errors.js';
 import type { Config } from '../config.js';
 import { unsupported, wrong } from '../config.js';
 import { requireChannelsLast } from '../geometry.js';
@@ -152,7 +153,7 @@ function upSamplingKind(rank: 1 | 2): LayerKind<UpSamplingSettings> {
       requireChannelsLast(config);
       const interpolation = config.raw('interpolation') ?? 'nearest';
       if (interpolation !== 'nearest' && (interpolation !== 'bilinear' || rank === 1)) {
-        throw unsupported('interpolation', String(interpolation).slice(0, 40), 'use nearest or bilinear');
+        throw unsupported('interpolation', describe(interpolation), 'use nearest or bilinear');
       }
       return {
         size: config.ints('size', rank, 2),
