@@ -89,7 +89,7 @@ function* rows(folder) {
     ...['bearing_sin', 'bearing_cos', ...harmonics, 'hour', 'hour_sin', 'hour_cos'],
     ...['temperature', 'dew_point', 'humidity', 'pressure', 'visibility', 'precipitation'],
     ...['wind_speed', 'wind_east', 'wind_north', 'wind_along', 'wind_across'],
-    ...['plane_type', 'manufacturer', 'model', 'engine', 'engines', 'seats', 'plane_year'],
+    ...['plane_type', 'manufacturer', 'engine', 'engines', 'seats', 'plane_year'],
   ];
   for (const flight of readTable(folder, 'flights.csv')) {
     const time = number(flight.air_time);
@@ -124,7 +124,7 @@ function* rows(folder) {
       ...[speed, east, north].map((v) => fixed(v, 2)),
       fixed(east * Math.sin(course) + north * Math.cos(course), 2),
       fixed(east * Math.cos(course) - north * Math.sin(course), 2),
-      ...[plane.type, plane.manufacturer, plane.model, plane.engine].map(text),
+      ...[plane.type, plane.manufacturer, plane.engine].map(text),
       ...[plane.engines, plane.seats, plane.year].map((v) => fixed(number(v), 0)),
     ];
   }

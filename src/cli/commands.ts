@@ -6,12 +6,14 @@ import type { Command } from 'commander';
 import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
+import { pruneCommand } from './commands/prune.js';
 import { runCommand } from './commands/run.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
 import { trainCommand } from './commands/train.js';
 
 export const COMMANDS: readonly (() => Command)[] = [
   trainCommand,
+  pruneCommand,
   convertCommand,
   inspectCommand,
   runCommand,

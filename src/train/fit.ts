@@ -241,7 +241,7 @@ async function runEpoch(parts: FitParts, train: PartTensors, epoch: number, run:
     for (const kernel of kernels) tf.tidy(() => kernel.assign(kernel.mul(1 - learningRate * weightDecay)));
     parts.afterStep?.(step, loss, learningRate);
     sum += loss * places.length;
-    progress.step?.({ epoch, epochs, step: step + 1, steps, loss, sparsity: undefined });
+    progress.step?.({ epoch, epochs, step: step + 1, steps, loss, sparsity: parts.sparsity?.() });
     if (performance.now() - turn > TURN_MS) {
       await new Promise((resolve) => setImmediate(resolve));
       turn = performance.now();

@@ -114,13 +114,16 @@ export async function loadLayersModel({ tf }: TensorFlow, path: string): Promise
   }
   const bytes = Buffer.concat(parts);
   try {
-    return await tf.loadLayersModel(
+    const model = await tf.loadLayersModel(
       tf.io.fromMemory({
         modelTopology: manifest.modelTopology,
         weightSpecs: specs,
         weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
       }),
     );
+    // A Sequential model that was loaded knows its inputs and yet is not built until it is compiled.
+    if (model instanceof tf.Sequential) model.build();
+    return model;
   } catch (cause) {
     throw new EspalierError(
       'INVALID_MODEL',

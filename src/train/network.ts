@@ -32,54 +32,43 @@ export function parseNetwork(text: string): number[] {
   return hidden;
 }
 
-/**
- * The step that dropout draws its mask for: (seed, step) alone decide it, so that a resumed run draws what an unbroken
- * one would.
- */
+/** The step that dropout draws for: set it before each step. */
 export interface DropoutClock {
   step: number;
 }
 
-function dropoutLayer(tensorflow: TensorFlow, rate: number, seed: number, name: string, clock: DropoutClock) {
+/**
+ * Lets a model's Dropout layers draw by (seed, step) alone, so that the same seed gives the same run and a resumed run
+ * equals an unbroken one; tfjs draws by Math.random.
+ */
+export function seedDropout(tensorflow: TensorFlow, model: LayersModel, seed: number): DropoutClock {
   const { tf } = tensorflow;
-  /** Saved as, and loaded by others as, Keras's Dropout; only its random numbers are ours. */
-  class SeededDropout extends tf.layers.Layer {
-    static className = 'Dropout';
-
-    override computeOutputShape(shape: number[]): number[] {
-      return shape;
-    }
-
-    override call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor {
+  const clock: DropoutClock = { step: 0 };
+  for (const layer of model.layers) {
+    const { rate, noiseShape } = layer.getConfig() as { rate?: number; noiseShape?: unknown };
+    if (layer.getClassName() !== 'Dropout' || rate === undefined || noiseShape != null) continue;
+    const own = mix(seed, hashText(layer.name));
+    layer.call = (inputs: Tensor | Tensor[], kwargs: { training?: boolean }) => {
       const input = Array.isArray(inputs) ? inputs[0]! : inputs;
       if (kwargs.training !== true) return input.clone();
       return tf.tidy(() => {
         const keep = tf.scalar(1 - rate);
-        const kept = statelessUniform(tensorflow, input.shape, seed, clock.step).less(keep).toFloat();
+        const kept = statelessUniform(tensorflow, input.shape, own, clock.step).less(keep).toFloat();
         return input.mul(kept.div(keep));
       });
-    }
-
-    override getConfig() {
-      return { ...super.getConfig(), rate };
-    }
+    };
   }
-  return new SeededDropout({ name });
+  return clock;
 }
 
 /** An uncompiled sequential model: hidden layers dense_1 …, the output layer `output` with one linear unit. */
-export function buildNetwork(
-  tensorflow: TensorFlow,
-  settings: NetworkSettings,
-): { model: LayersModel; clock: DropoutClock } {
-  const { tf } = tensorflow;
+export function buildNetwork({ tf }: TensorFlow, settings: NetworkSettings): LayersModel {
   const { inputs, hidden, activation, dropout, seed } = settings;
   if (!(ACTIVATIONS as readonly string[]).includes(activation)) {
     throw invalid('INVALID_ARGUMENT', 'activation', `one of ${ACTIVATIONS.join(', ')}`, activation);
   }
   if (!(dropout >= 0 && dropout < 1))
     throw invalid('INVALID_ARGUMENT', 'dropout', 'a number in [0, 1)', dropout);
-  const clock: DropoutClock = { step: 0 };
   const model = tf.sequential();
   const seedOf = (name: string) => mix(seed, hashText(name));
   const rectified = activation === 'relu' || activation === 'elu' || activation === 'swish';
@@ -97,10 +86,7 @@ export function buildNetwork(
         ...(i === 0 ? { inputShape: [inputs] } : {}),
       }),
     );
-    if (dropout > 0) {
-      const of = `dropout_${i + 1}`;
-      model.add(dropoutLayer(tensorflow, dropout, seedOf(of), of, clock));
-    }
+    if (dropout > 0) model.add(tf.layers.dropout({ name: `dropout_${i + 1}`, rate: dropout }));
   });
   model.add(
     tf.layers.dense({
@@ -110,7 +96,7 @@ export function buildNetwork(
       ...(hidden.length === 0 ? { inputShape: [inputs] } : {}),
     }),
   );
-  return { model, clock };
+  return model;
 }
 
 /**

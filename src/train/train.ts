@@ -15,7 +15,7 @@ import {
 import { accelerate } from './kernels.js';
 import { metricsOf, type Metrics } from './metrics.js';
 import { saveLayersModel } from './model-files.js';
-import { buildNetwork, rescaleOutput } from './network.js';
+import { buildNetwork, rescaleOutput, seedDropout } from './network.js';
 import type { Progress } from './progress.js';
 import type { SplitSettings } from './split.js';
 import { readTable, type Table } from './table.js';
@@ -119,13 +119,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   accelerate(tensorflow);
   const { tf } = tensorflow;
   const inputs = dataset.encoder.width;
-  const { model, clock } = buildNetwork(tensorflow, {
+  const model = buildNetwork(tensorflow, {
     inputs,
     hidden,
     activation,
     dropout,
     seed: options.seed,
   });
+  const clock = seedDropout(tensorflow, model, options.seed);
   const optimizer = tf.train.adam(options.learningRate);
   model.compile({ optimizer, loss: 'meanSquaredError' });
   const log = openLog(tensorflow, options.tensorboard, progress);

@@ -5,7 +5,7 @@ import type { SplitSettings } from '../../train/split.js';
 import { numberOption, wholeOption } from '../options.js';
 import { interruptSignal, trainingProgress } from '../training-progress.js';
 
-interface DataOptions {
+export interface DataOptions {
   data: string;
   target: string;
   split?: string;
@@ -35,10 +35,11 @@ interface Options extends DataOptions {
 const share = (name: string) =>
   numberOption(name, 'a number from 0, below 1', (value) => value >= 0 && value < 1);
 
-/** The options that say which rows do what, for the commands that read a table. */
-export function addSplitOptions(command: Command): Command {
+/** The options that say which rows do what, for the commands that read a table; `stored`: a model may know them. */
+export function addSplitOptions(command: Command, stored = false): Command {
+  const by = stored ? ' (default: as the model was trained)' : '';
   return command
-    .option('--split <column>', 'column that says train, validation or test; it is no input')
+    .option('--split <column>', `column that says train, validation or test; it is no input${by}`)
     .option('--group-by <column>', 'rows with the same value here stay in one part; it is no input')
     .option(
       '--validation-share <share>',

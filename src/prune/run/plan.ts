@@ -1,6 +1,7 @@
 /** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what could go wrong. */
 import { EspalierError, invalid } from '../../errors.js';
 import { learningRateAt } from '../../train/learning-rate.js';
+import { checkSchedule, planSchedule } from '../plan.js';
 import { ConstantSparsity, PolynomialDecay, type PruningSchedule } from '../schedule.js';
 import { OneCycleSchedule } from '../schedules.js';
 import type { Recipe } from './recipe.js';
@@ -95,53 +96,49 @@ function unreached(plan: Plan, detail: string): EspalierError {
 
 /** Why the target would not be reached; undefined if it is. */
 function unreachedReason(plan: Plan): string | undefined {
-  const { recipe, endStep, totalSteps, beginStep } = plan;
-  const { frequency, sparsity } = recipe;
-  if (endStep > totalSteps) return `step ${endStep} is never run`;
-  const last = plan.scheduleTo(sparsity).lastUpdateStep;
-  const reached = plan.scheduleTo(sparsity).at(last).sparsity;
-  if (reached < Math.fround(sparsity)) {
-    return `masks are made every ${frequency} steps from step ${beginStep}, last at step ${last} with sparsity ${reached.toFixed(4)} instead of ${sparsity}`;
-  }
-  return undefined;
+  const { recipe, totalSteps } = plan;
+  const schedule = plan.scheduleTo(recipe.sparsity);
+  const { reachesEnd, finalSparsity, updates } = planSchedule(schedule, totalSteps);
+  if (!reachesEnd) return `step ${plan.endStep} is never run`;
+  // exact pruning makes masks at the end step too.
+  if (recipe.exact === true || finalSparsity >= Math.fround(recipe.sparsity)) return undefined;
+  const last = updates.at(-1);
+  return last === undefined
+    ? 'no step makes masks'
+    : `masks are made every ${recipe.frequency} steps from step ${plan.beginStep}, last at step ${last.step} with sparsity ` +
+        `${finalSparsity.toFixed(4)} instead of ${recipe.sparsity}`;
 }
 
-function traps(plan: Plan): string[] {
+/** The traps of the schedule, and those that only the whole run shows. */
+function traps(plan: Plan, reason: string | undefined): string[] {
   const { recipe, beginStep, endStep, totalSteps, stepsPerEpoch, totalEpochs, layers } = plan;
-  const { frequency, patience, learningRate, decay } = recipe;
-  const warnings: string[] = [];
+  const { patience, learningRate, decay, frequency } = recipe;
+  const atEnd = learningRateAt(decay, learningRate, Math.min(endStep, totalSteps), totalSteps);
+  const schedule = plan.scheduleTo(recipe.sparsity);
+  const found = checkSchedule(schedule, { steps: totalSteps, stepsPerEpoch, learningRate: atEnd });
+  const told = ['END_NOT_REACHED', 'LAST_UPDATE_MISSES_END'];
+  const warnings = found
+    .filter(({ code }) => reason === undefined || !told.includes(code))
+    .map(({ message }) => message);
+  if (reason !== undefined) warnings.unshift(`the target sparsity is not reached: ${reason}`);
   const updates = Math.floor(Math.max(0, Math.min(endStep, totalSteps) - beginStep) / frequency) + 1;
-  if (beginStep > totalSteps) {
+  if (recipe.schedule !== 'constant' && updates < 5) {
     warnings.push(
-      `nothing would be pruned: the schedule begins at step ${beginStep} and the run has ${totalSteps} steps`,
-    );
-  } else if (recipe.schedule !== 'constant' && updates < 5) {
-    warnings.push(
-      `the masks are made anew ${updates} time${updates === 1 ? '' : 's'} only, every ${frequency} steps: sparsity comes in big jumps`,
+      `masks are made ${updates} times only, every ${frequency} steps: sparsity comes in big jumps`,
     );
   }
-  if (frequency > totalSteps)
-    warnings.push(`frequency ${frequency} is more than the run's ${totalSteps} steps`);
   if (stepsPerEpoch < 10) {
     warnings.push(
       `an epoch has ${stepsPerEpoch} steps only: a smaller batch gives the schedule more to work with`,
     );
   }
-  const after = totalEpochs - Math.ceil(endStep / stepsPerEpoch);
-  if (endStep <= totalSteps && after < 1) {
-    warnings.push('no whole epoch is left to recover in after the target sparsity is reached');
-  }
   if (patience !== undefined && endStep <= totalSteps) {
+    const reached = Math.ceil(endStep / stepsPerEpoch);
+    const after = Math.max(0, totalEpochs - reached);
     warnings.push(
       patience > after
-        ? `early stopping cannot fire: ${Math.max(after, 0)} epochs are left after the target is reached, patience is ${patience}`
-        : `early stopping counts from epoch ${Math.ceil(endStep / stepsPerEpoch)} on, when the target sparsity is reached`,
-    );
-  }
-  const rate = learningRateAt(decay, learningRate, Math.min(endStep, totalSteps), totalSteps);
-  if (rate < 1e-5) {
-    warnings.push(
-      `the learning rate is ${rate.toExponential(1)} when the target is reached: too small to recover`,
+        ? `early stopping cannot fire: ${after} epochs are left after the target is reached, patience is ${patience}`
+        : `early stopping counts from epoch ${reached} on, when the target sparsity is reached`,
     );
   }
   for (const { name, weights, present, target } of layers) {
@@ -202,7 +199,6 @@ export function planPruning(
   };
   const reason = unreachedReason(plan);
   if (reason !== undefined && (recipe.onUnreachedEnd ?? 'error') === 'error') throw unreached(plan, reason);
-  plan.warnings = traps(plan);
-  if (reason !== undefined) plan.warnings.unshift(`the target sparsity is not reached: ${reason}`);
+  plan.warnings = traps(plan, reason);
   return plan;
 }
