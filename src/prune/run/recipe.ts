@@ -1,4 +1,4 @@
-/** Recipes: what `espalier prune` is to do, in a YAML or JSON file; its schema is published as schema/recipe.schema.json. */
+/** Recipes: what `espalier prune` is to do, in a YAML or JSON file; its schema is published as schemas/recipe-1.json. */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { parse } from 'yaml';
@@ -64,7 +64,10 @@ export const recipeSchema = z
       .describe('epochs without a better one, after the target is reached, that end the run'),
     seed: whole(0).optional().describe('default 1'),
   })
-  .meta({ title: 'espalier recipe', description: 'What `espalier prune --recipe` takes, as YAML or JSON.' });
+  .meta({
+    title: 'espalier recipe',
+    description: 'What `espalier prune --recipe` takes, as YAML or JSON.',
+  });
 
 export type Recipe = z.infer<typeof recipeSchema>;
 
