@@ -14,6 +14,7 @@ namespace espalier {
 struct Environment {
   std::shared_ptr<ThreadPool> pool = ThreadPool::shared();
   std::unique_ptr<Runner> runner;  // made by the first run()
+  napi_ref glue = nullptr;         // what glue.h evaluates to
 
   Runner& runner_of(napi_env env) {
     if (runner == nullptr) runner = std::make_unique<Runner>(env, pool->size());

@@ -124,6 +124,23 @@ napi_value run_sync(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+// The same for one input and one output, given without arrays around them: see glue.h.
+napi_value run_sync_one(napi_env env, napi_callback_info info) {
+  const js::Arguments<3> arguments(env, info);
+  Model& model = *model_of(arguments.data);
+  Program& program = model.program();
+  if (program.input_count() != 1 || program.output_count() != 1) {
+    js::refuse(kInput, "expected " + std::to_string(program.input_count()) + " inputs and " +
+                           std::to_string(program.output_count()) + " outputs, received 1 and 1");
+  }
+  const size_t batch = read_batch(env, arguments[0]);
+  const float* input =
+      port_memory(env, arguments[1], batch * program.input_features(0), "inputs", 0);
+  float* output = port_memory(env, arguments[2], batch * program.output_features(0), "outputs", 0);
+  compute(model, batch, &input, &output);
+  return nullptr;
+}
+
 napi_value run(napi_env env, napi_callback_info info) {
   const js::Arguments<2> arguments(env, info);
   const std::shared_ptr<Model>& model = model_of(arguments.data);
@@ -163,8 +180,7 @@ napi_value run(napi_env env, napi_callback_info info) {
   return model->environment().runner_of(env).submit(env, std::move(job));
 }
 
-// bind: the arrays are held, and asked for their memory at each call, which costs some
-// nanoseconds: a detached or shrunk buffer is then an error, never a stray pointer.
+// What a function made by bind() computes. The arrays are held.
 struct Binding {
   std::shared_ptr<Model> model;
   size_t batch;
@@ -173,35 +189,40 @@ struct Binding {
   std::vector<size_t> lengths;
   std::vector<const float*> inputs;
   std::vector<float*> outputs;
-  std::vector<void*> checked;  // the outputs' memory when last found apart
 };
 
-napi_value call_bound(napi_env env, napi_callback_info info) {
+// Asks the arrays for their memory first: a detached or shrunk buffer is an error, never a stray
+// pointer.
+napi_value call_checked(napi_env env, napi_callback_info info) {
+  const js::Arguments<0> arguments(env, info);
+  Binding& binding = *static_cast<Binding*>(arguments.data);
+  Model& model = *binding.model;
+  model.program();  // refuses if disposed
+  for (size_t i = 0; i < binding.arrays.size(); ++i) {
+    napi_value array;
+    js::check(env, napi_get_reference_value(env, binding.arrays[i], &array));
+    const bool is_input = i < binding.input_count;
+    const size_t index = is_input ? i : i - binding.input_count;
+    float* memory =
+        port_memory(env, array, binding.lengths[i], is_input ? "inputs" : "outputs", index);
+    if (is_input) {
+      binding.inputs[index] = memory;
+    } else {
+      binding.outputs[index] = memory;
+    }
+  }
+  compute(model, binding.batch, binding.inputs.data(), binding.outputs.data());
+  return nullptr;
+}
+
+// The wrapper of glue.h has looked already.
+napi_value call_unchecked(napi_env env, napi_callback_info info) {
   size_t none = 0;
   void* data = nullptr;
   napi_get_cb_info(env, info, &none, nullptr, nullptr, &data);
   Binding& binding = *static_cast<Binding*>(data);
   Model& model = *binding.model;
   if (model.disposed()) model.program();  // refuses
-  for (size_t i = 0; i < binding.arrays.size(); ++i) {
-    napi_value array;
-    size_t length = 0;
-    void* memory = nullptr;
-    napi_get_reference_value(env, binding.arrays[i], &array);
-    napi_get_typedarray_info(env, array, nullptr, &length, &memory, nullptr, nullptr);
-    const bool is_input = i < binding.input_count;
-    if (length != binding.lengths[i] || memory == nullptr) {
-      const size_t index = is_input ? i : i - binding.input_count;
-      js::refuse_value(
-          env, kInput, (is_input ? "inputs[" : "outputs[") + std::to_string(index) + "]",
-          "the bound Float32Array of length " + std::to_string(binding.lengths[i]), array);
-    }
-    if (is_input) {
-      binding.inputs[i] = static_cast<const float*>(memory);
-    } else {
-      binding.outputs[i - binding.input_count] = static_cast<float*>(memory);
-    }
-  }
   compute(model, binding.batch, binding.inputs.data(), binding.outputs.data());
   return nullptr;
 }
@@ -210,6 +231,17 @@ void delete_binding(napi_env env, void* data, void*) {
   Binding* binding = static_cast<Binding*>(data);
   for (napi_ref array : binding->arrays) napi_delete_reference(env, array);
   delete binding;
+}
+
+napi_value glue(napi_env env, Model& model, const char* name,
+                std::initializer_list<napi_value> arguments) {
+  napi_value object, function, undefined, result;
+  js::check(env, napi_get_reference_value(env, model.environment().glue, &object));
+  js::check(env, napi_get_named_property(env, object, name, &function));
+  js::check(env, napi_get_undefined(env, &undefined));
+  js::check(env, napi_call_function(env, undefined, function, arguments.size(), arguments.begin(),
+                                    &result));
+  return result;
 }
 
 napi_value bind(napi_env env, napi_callback_info info) {
@@ -239,11 +271,10 @@ napi_value bind(napi_env env, napi_callback_info info) {
   }
   check_outputs_apart(program, batch, binding->outputs.data());
   if (!program.prepare(batch)) throw std::bad_alloc();
-  napi_value function;
-  js::check(env, napi_create_function(env, "bound", NAPI_AUTO_LENGTH, js::guarded<call_bound>,
-                                      binding.get(), &function));
-  js::check(env,
-            napi_add_finalizer(env, function, binding.get(), delete_binding, nullptr, nullptr));
+  napi_value checked;
+  js::check(env, napi_create_function(env, "bound", NAPI_AUTO_LENGTH, js::guarded<call_checked>,
+                                      binding.get(), &checked));
+  js::check(env, napi_add_finalizer(env, checked, binding.get(), delete_binding, nullptr, nullptr));
   Binding* owned = binding.release();
   for (size_t i = 0; i < input_count + output_count; ++i) {
     napi_ref reference;
@@ -252,7 +283,16 @@ napi_value bind(napi_env env, napi_callback_info info) {
                        &reference));
     owned->arrays.push_back(reference);
   }
-  return function;
+  if (input_count != 1 || output_count != 1) return checked;
+  // The wrapper holds both functions, and nobody else has the unchecked one: `owned` outlives it.
+  napi_value unchecked;
+  js::check(env, napi_create_function(env, "bound", NAPI_AUTO_LENGTH, js::guarded<call_unchecked>,
+                                      owned, &unchecked));
+  const auto length = [&](size_t i) {
+    return js::make_number(env, static_cast<double>(owned->lengths[i]));
+  };
+  return glue(env, *model, "bound",
+              {unchecked, checked, inputs.values[0], length(0), outputs.values[0], length(1)});
 }
 
 napi_value explain(napi_env env, napi_callback_info info) {
@@ -306,24 +346,27 @@ napi_value dispose(napi_env env, napi_callback_info info) {
 napi_value make_model_object(napi_env env, const std::shared_ptr<Model>& model) {
   napi_value object;
   js::check(env, napi_create_object(env, &object));
-  const struct {
-    const char* name;
-    napi_callback function;
-  } methods[] = {{"runSync", js::guarded<run_sync>}, {"run", js::guarded<run>},
-                 {"bind", js::guarded<bind>},        {"explain", js::guarded<explain>},
-                 {"memory", js::guarded<memory>},    {"dispose", js::guarded<dispose>}};
-  for (const auto& method : methods) {
+  const auto function = [&](const char* name, napi_callback callback) {
     auto data = std::make_unique<Method>(Method{model});
     napi_value function;
-    js::check(env, napi_create_function(env, method.name, NAPI_AUTO_LENGTH, method.function,
-                                        data.get(), &function));
+    js::check(env,
+              napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data.get(), &function));
     js::check(env, napi_add_finalizer(
                        env, function, data.get(),
                        [](napi_env, void* owned, void*) { delete static_cast<Method*>(owned); },
                        nullptr, nullptr));
     data.release();
-    js::set(env, object, method.name, function);
-  }
+    return function;
+  };
+  js::set(env, object, "runSync",
+          glue(env, *model, "runSync",
+               {function("runSync", js::guarded<run_sync_one>),
+                function("runSync", js::guarded<run_sync>)}));
+  js::set(env, object, "run", function("run", js::guarded<run>));
+  js::set(env, object, "bind", function("bind", js::guarded<bind>));
+  js::set(env, object, "explain", function("explain", js::guarded<explain>));
+  js::set(env, object, "memory", function("memory", js::guarded<memory>));
+  js::set(env, object, "dispose", function("dispose", js::guarded<dispose>));
   return object;
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "addon/environment.h"
+#include "addon/glue.h"
 #include "addon/js.h"
 #include "addon/model.h"
 #include "addon/read_program.h"
@@ -184,6 +185,10 @@ napi_value initialise(napi_env env, napi_value exports) {
                        delete static_cast<std::shared_ptr<Environment>*>(data);
                      },
                      nullptr));
+  napi_value script, glue;
+  js::check(env, napi_create_string_utf8(env, kGlue, NAPI_AUTO_LENGTH, &script));
+  js::check(env, napi_run_script(env, script, &glue));
+  js::check(env, napi_create_reference(env, glue, 1, &(*environment)->glue));
   environment.release();
   const struct {
     const char* name;
