@@ -53,6 +53,11 @@ struct Arrays {
     for (size_t i = 0; i < length; ++i) floats.back()[i] = bytes.real();
     return {floats.back().get(), length};
   }
+  IndicesSpec make_indices(Bytes& bytes, size_t length) {
+    ints.emplace_back(new int32_t[length]);
+    for (size_t i = 0; i < length; ++i) ints.back()[i] = static_cast<int32_t>(bytes.number());
+    return {ints.back().get(), length};
+  }
   MatrixSpec make_matrix(Bytes& bytes, uint32_t rows, uint32_t cols) {
     MatrixSpec matrix;
     const bool wild = bytes.byte() > 200;
@@ -119,6 +124,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                   ? FloatsSpec{}
                   : arrays.make_floats(
                         bytes, (bytes.byte() > 150 ? bytes.number() : spec.features.back()) % 500));
+          break;
+        case FieldKind::kIndices:
+          operation.indices.push_back(arrays.make_indices(bytes, bytes.number() % 500));
           break;
         case FieldKind::kMatrix:
           operation.matrices.push_back(arrays.make_matrix(
