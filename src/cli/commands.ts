@@ -3,6 +3,7 @@
  * imported when it runs, so that `espalier --help` and light commands load nothing heavy.
  */
 import type { Command } from 'commander';
+import { analyzeCommand } from './commands/analyze.js';
 import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -14,6 +15,7 @@ import { trainCommand } from './commands/train.js';
 export const COMMANDS: readonly (() => Command)[] = [
   trainCommand,
   pruneCommand,
+  analyzeCommand,
   convertCommand,
   inspectCommand,
   runCommand,

@@ -112,10 +112,11 @@ export class Dataset {
   constructor(
     readonly table: Table,
     readonly preprocessing: Preprocessing,
+    needed: readonly Part[] = ['train', 'validation'],
   ) {
     this.target = targetOf(table, preprocessing.target);
     this.encoder = new Encoder(preprocessing.encoder, table);
-    this.split = splitRows(table, preprocessing.split);
+    this.split = splitRows(table, preprocessing.split, needed);
   }
 
   /** The target of one part's rows, in its own units. */

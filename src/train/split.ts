@@ -25,6 +25,12 @@ export interface Split {
 
 export type Part = keyof Split;
 
+const WANTED: Record<Part, string> = {
+  train: 'rows to train on',
+  validation: 'rows to validate on',
+  test: 'held-out rows',
+};
+
 const WORDS: Record<string, Part> = {
   train: 'train',
   training: 'train',
@@ -74,8 +80,12 @@ function partByHash(table: Table, settings: SplitSettings): (row: number) => Par
   };
 }
 
-/** Throws INVALID_ARGUMENT for shares that leave nothing to train on, INVALID_DATA for an empty part. */
-export function splitRows(table: Table, settings: SplitSettings): Split {
+/** Throws INVALID_ARGUMENT for shares that leave nothing to train on, INVALID_DATA where a part of `needed` is empty. */
+export function splitRows(
+  table: Table,
+  settings: SplitSettings,
+  needed: readonly Part[] = ['train', 'validation'],
+): Split {
   const { validation, test } = settings;
   if (!(validation > 0 && test >= 0 && validation + test < 1)) {
     throw invalid(
@@ -89,17 +99,13 @@ export function splitRows(table: Table, settings: SplitSettings): Split {
     settings.column === undefined ? partByHash(table, settings) : partByColumn(table, settings.column);
   const parts: Record<Part, number[]> = { train: [], validation: [], test: [] };
   for (let row = 0; row < table.rows; row += 1) parts[partOf(row)].push(row);
-  for (const part of ['train', 'validation'] as const) {
+  for (const part of needed) {
     if (parts[part].length === 0) {
-      throw new EspalierError(
-        'INVALID_DATA',
-        `${table.path}: expected rows to ${part === 'train' ? 'train on' : 'validate on'}, found none`,
-        {
-          parameter: table.path,
-          expected: `${part} rows`,
-          received: 0,
-        },
-      );
+      throw new EspalierError('INVALID_DATA', `${table.path}: expected ${WANTED[part]}, found none`, {
+        parameter: table.path,
+        expected: `${part} rows`,
+        received: 0,
+      });
     }
   }
   return {

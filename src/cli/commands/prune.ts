@@ -3,7 +3,7 @@ import { invalid } from '../../errors.js';
 import type { Recipe } from '../../prune/run/recipe.js';
 import { numberOption, wholeOption } from '../options.js';
 import { interruptSignal, trainingProgress } from '../training-progress.js';
-import { addSplitOptions, describeMetrics, splitSettings, type DataOptions } from './train.js';
+import { addSplitOptions, describeMetrics, givenSplit, type DataOptions } from './train.js';
 
 interface Options extends DataOptions {
   recipe?: string;
@@ -106,7 +106,7 @@ export function pruneCommand(): Command {
     .option('--batch-size <number>', 'rows a step (default: that of training)', wholeOption('batch-size', 1))
     .option(
       '--learning-rate <rate>',
-      "Adam's learning rate at the begin (default: 0.0005)",
+      "Adam's learning rate at the begin (default: 0.001)",
       positive('learning-rate'),
     )
     .addOption(
@@ -116,7 +116,7 @@ export function pruneCommand(): Command {
     )
     .option(
       '--weight-decay <number>',
-      'decoupled weight decay (default: that of training)',
+      'decoupled weight decay (default: a tenth of that of training)',
       numberOption('weight-decay', 'a number from 0', (value) => value >= 0),
     )
     .option(
@@ -157,13 +157,11 @@ export function pruneCommand(): Command {
           undefined,
         );
       }
-      const splitNames = ['split', 'groupBy', 'validationShare', 'testShare', 'splitSeed'];
-      const ownSplit = splitNames.some((name) => self.getOptionValueSource(name) === 'cli');
       const shared = {
         ...options,
         model,
         recipe,
-        split: ownSplit ? splitSettings(options) : undefined,
+        split: givenSplit(self, options),
         progress,
       };
       if (options.dryRun === true) {

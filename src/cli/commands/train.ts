@@ -64,6 +64,14 @@ export function splitSettings(options: DataOptions): SplitSettings {
   };
 }
 
+/** The split that was asked for by an option; undefined where none was, and the model's own holds. */
+export function givenSplit(command: Command, options: DataOptions): SplitSettings | undefined {
+  const names = ['split', 'groupBy', 'validationShare', 'testShare', 'splitSeed'];
+  return names.some((name) => command.getOptionValueSource(name) === 'cli')
+    ? splitSettings(options)
+    : undefined;
+}
+
 export function describeMetrics({ samples, rmse, mae, r2, ratio }: Metrics): string {
   const spread = `${ratio.mean.toFixed(4)} ± ${ratio.deviation.toFixed(4)}`;
   return `RMSE ${rmse.toPrecision(5)}  MAE ${mae.toPrecision(5)}  R² ${r2.toFixed(4)}  pred/true ${spread}  (${samples} held-out rows)`;

@@ -184,7 +184,7 @@ export function planPruning(
     .filter(({ name }) => perLayer[name] !== false)
     .map((layer) => ({ ...layer, target: (perLayer[layer.name] as number | undefined) ?? sparsity }));
   if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
-  const { learningRate = 5e-4, decay = 'cosine' } = recipe;
+  const { learningRate = 1e-3, decay = 'cosine' } = recipe;
   const initial = (target: number) => Math.min(recipe.initialSparsity ?? presentSparsity(planned), target);
   const plan: Plan = {
     recipe: { ...recipe, sparsity, epochs, warmUp, frequency: span.frequency, learningRate, decay },

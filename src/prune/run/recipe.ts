@@ -49,7 +49,7 @@ export const recipeSchema = z
       .optional()
       .describe('when the steps end before the schedule does; default error'),
     batchSize: whole(1).optional().describe("rows a step; default that of the model's training"),
-    learningRate: z.number().positive().optional().describe('at the begin; default 0.0005'),
+    learningRate: z.number().positive().optional().describe('at the begin; default 0.001'),
     decay: z
       .enum(['cosine', 'exponential', 'constant'])
       .optional()
@@ -58,7 +58,7 @@ export const recipeSchema = z
       .number()
       .min(0)
       .optional()
-      .describe("decoupled (AdamW); default that of the model's training"),
+      .describe("decoupled (AdamW); default a tenth of that of the model's training"),
     patience: whole(1)
       .optional()
       .describe('epochs without a better one, after the target is reached, that end the run'),
