@@ -215,7 +215,7 @@ export async function fuzzSmoke(root, { time = 20 } = {}) {
         build,
         `${target}, ${time} s`,
         join(build, target),
-        [`-max_total_time=${time}`, '-rss_limit_mb=2048'],
+        [`-max_total_time=${time}`, '-rss_limit_mb=2048', '-max_len=600', '-len_control=0'],
         {
           UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
         },

@@ -11,8 +11,12 @@ class RowTilesLayout final : public Layout {
         name_(plan.name),
         pack_(pack_row_tiles(csr, plan.tile_rows, plan.tile_cols)) {
     row_blocks_ = pack_.row_blocks;
-    view_ = {pack_.tiles.data(), pack_.runs.data(), pack_.tile_rows.data(), pack_.columns.data(),
-             pack_.weights.data()};
+    // A matrix of zeros alone has no entries, and offsets from a null pointer are undefined.
+    static constexpr uint16_t kNoColumns[4] = {};
+    static constexpr float kNoWeights[4] = {};
+    view_ = {pack_.tiles.data(), pack_.runs.data(), pack_.tile_rows.data(),
+             pack_.columns.empty() ? kNoColumns : pack_.columns.data(),
+             pack_.weights.empty() ? kNoWeights : pack_.weights.data()};
   }
 
   const char* name() const override { return name_.c_str(); }
