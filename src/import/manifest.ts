@@ -3,6 +3,7 @@ import { open, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { EspalierError } from '../errors.js';
 import { isRecord, own, unsupported, wrong } from '../network/config.js';
+import { fromFloat16 } from './float16.js';
 import type { NamedWeight } from './weights.js';
 
 type StoredType = 'float32' | 'int32' | 'bool' | 'uint8' | 'uint16' | 'float16' | 'int16' | 'int8' | 'uint32';
@@ -239,14 +240,4 @@ function decode(weight: ManifestWeight, bytes: Uint8Array): Float32Array {
       for (let i = 0; i < elements; i++) out[i] = bytes[i]!;
   }
   return out;
-}
-
-/** IEEE 754 binary16 → number. */
-export function fromFloat16(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
 }
