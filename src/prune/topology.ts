@@ -38,7 +38,7 @@ export function topologyOf(source: unknown): Topology {
   const topology: Topology = { nodes: [], inputs: [], outputs: [] };
   const config = inside['config'] ?? inside['topology'] ?? inside;
   const className = inside['class_name'] ?? inside['cls'];
-  addModel(topology, String(className ?? ''), config, '', model);
+  addModel(topology, text(className), config, '', model);
   return topology;
 }
 
@@ -58,8 +58,8 @@ function addModel(
   let previous: TopologyNode | null = null;
   for (const layer of layers) {
     const inner = object(layer['config']);
-    const name = String(layer['name'] ?? inner['name'] ?? '');
-    const kind = String(layer['class_name']);
+    const name = text(layer['name'] ?? inner['name']);
+    const kind = text(layer['class_name']);
     const found = childNamed(model, name);
     let ends: { first: TopologyNode; last: TopologyNode };
     if (
@@ -149,3 +149,6 @@ function object(value: unknown): Json {
   if (!isObject(value)) throw invalid('INVALID_MODEL', 'model', EXPECTED, value);
   return value;
 }
+
+/** A string of the JSON; '' for anything else. */
+export const text = (value: unknown): string => (typeof value === 'string' ? value : '');

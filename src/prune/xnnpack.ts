@@ -1,7 +1,7 @@
 /** tfmot's policy for XNNPACK (`pruning_policy.py`). */
 import { EspalierError } from '../errors.js';
 import type { PruningPolicy } from './policy.js';
-import { topologyOf, type TopologyNode } from './topology.js';
+import { text, topologyOf, type TopologyNode } from './topology.js';
 
 const PLAIN = new Set(['Add', 'Multiply', 'ZeroPadding2D', 'ReLU', 'LeakyReLU', 'ELU', 'Dropout']);
 const ACTIVATIONS = new Set(['relu', 'relu6', 'leaky_relu', 'elu', 'sigmoid']);
@@ -122,9 +122,9 @@ function isSupported(node: TopologyNode): boolean {
     case 'UpSampling2D':
       return config['interpolation'] === 'bilinear';
     case 'Activation':
-      return ACTIVATIONS.has(String(config['activation']));
+      return ACTIVATIONS.has(text(config['activation']));
     case 'TFOpLambda':
-      return OPERATIONS.has(String(config['function']).split('.').at(-1)!);
+      return OPERATIONS.has(text(config['function']).split('.').at(-1)!);
     default:
       return false;
   }
@@ -149,7 +149,7 @@ function square({ config }: TopologyNode, key: string, value: number): boolean {
     : given === value;
 }
 
-const padding = ({ config }: TopologyNode) => String(config['padding'] ?? 'valid').toLowerCase();
+const padding = ({ config }: TopologyNode) => text(config['padding'] ?? 'valid').toLowerCase();
 
 function padsBy({ className, config }: TopologyNode, value: number): boolean {
   if (className !== 'ZeroPadding2D') return false;
