@@ -1,9 +1,10 @@
 // How fast the layouts of Linear are beside our own dense: linear_bench [ROWSxCOLS,...] [N,...]
 // [SPARSITY,...] [ISA] [cold]
 //
-// One thread, random masks. A candidate is called six times to warm up, then timed in rounds that
-// alternate with the others; the median round is told. "cold" cycles through copies that together
-// exceed the third-level cache.
+// One thread, random masks. A candidate is called six times to warm up, then timed in short rounds
+// that alternate with the others; the lower decile is told, since whatever else a shared machine
+// does only makes rounds longer. "cold" cycles through copies that together exceed the third-level
+// cache.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -54,18 +55,20 @@ struct Candidate {
   double ns = 0;
 };
 
+constexpr int kRounds = 40;
+
 void time_candidates(std::vector<Candidate>& candidates,
                      const std::function<void(const Linear&)>& run) {
   for (Candidate& candidate : candidates) {
     for (int i = 0; i < 6; ++i) run(*candidate.copies[i % candidate.copies.size()]);
     const double start = now_ns();
     for (int i = 0; i < 3; ++i) run(*candidate.copies[i % candidate.copies.size()]);
-    candidate.calls = std::clamp(static_cast<int>(2e5 / ((now_ns() - start) / 3)), 3, 20000);
+    candidate.calls = std::clamp(static_cast<int>(1e5 / ((now_ns() - start) / 3)), 1, 20000);
   }
-  for (int round = 0; round < 15; ++round) {
+  for (int round = 0; round < kRounds; ++round) {
     for (Candidate& candidate : candidates) {
       if (candidate.copies.size() == 1) {
-        for (int i = 0; i < 5; ++i) run(*candidate.copies[0]);
+        for (int i = 0; i < 3; ++i) run(*candidate.copies[0]);
       }
       const double start = now_ns();
       for (int i = 0; i < candidate.calls; ++i) {
@@ -77,7 +80,7 @@ void time_candidates(std::vector<Candidate>& candidates,
   }
   for (Candidate& candidate : candidates) {
     std::sort(candidate.rounds.begin(), candidate.rounds.end());
-    candidate.ns = candidate.rounds[candidate.rounds.size() / 2];
+    candidate.ns = candidate.rounds[candidate.rounds.size() / 10];
   }
 }
 
@@ -130,14 +133,14 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
   std::printf("%ux%u n=%d %.2f:", rows, cols, n, sparsity);
   for (const Candidate& candidate : candidates) {
     const LinearInfo info = candidate.copies[0]->info(n);
-    std::printf("  %s %.2fus x%.2f", candidate.name.c_str(), candidate.ns / 1e3,
+    std::printf("  %s %.2f x%.2f", candidate.name.c_str(), candidate.ns / 1e3,
                 candidates[0].ns / candidate.ns);
     if (candidate.name == "dense") {
-      std::printf(" (%.0f GFLOP/s)", 2.0 * rows * cols * n / candidate.ns);
+      std::printf(" (%.0f GF)", 2.0 * rows * cols * n / candidate.ns);
     } else if (info.bytes > 0) {
       std::printf(" (%.1f B/nz)", static_cast<double>(info.bytes) / csr.values.size());
     }
-    if (info.predicted_ns > 0) std::printf(" [predicted %.2fus]", info.predicted_ns / 1e3);
+    if (info.predicted_ns > 0) std::printf(" [%.2f]", info.predicted_ns / 1e3);
   }
   std::printf("\n");
   std::fflush(stdout);

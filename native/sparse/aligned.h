@@ -1,14 +1,34 @@
-// Vectors whose data start on a cache line, for packed weights.
+// Vectors whose data start on a cache line, for packed weights. Large ones ask for huge pages:
+// weights are read from end to end in each call, and prefetchers stop at the end of a page.
 #ifndef ESPALIER_NATIVE_SPARSE_ALIGNED_H_
 #define ESPALIER_NATIVE_SPARSE_ALIGNED_H_
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 #include <cstddef>
+#include <cstdint>
 #include <new>
 #include <vector>
 
 namespace espalier {
 
 inline constexpr size_t kCacheLine = 64;
+inline constexpr size_t kMostBytes = size_t{PTRDIFF_MAX} / 2;
+inline constexpr size_t kHugePage = size_t{2} << 20;
+// Vectors of so many bytes lie on huge pages where the system has them: at most a quarter is
+// wasted.
+inline constexpr size_t kHugeVector = kHugePage / 4 * 3;
+
+inline size_t vector_alignment(size_t bytes) {
+  return bytes < kHugeVector ? kCacheLine : kHugePage;
+}
+// What is allocated for `bytes`: the last huge page is filled up if most of it is used.
+inline size_t vector_bytes(size_t bytes) {
+  const size_t used = bytes % kHugePage;
+  return used < kHugeVector ? bytes : bytes - used + kHugePage;
+}
 
 template <typename T>
 struct CacheLineAllocator {
@@ -17,9 +37,18 @@ struct CacheLineAllocator {
   template <typename U>
   CacheLineAllocator(const CacheLineAllocator<U>&) {}
   T* allocate(size_t n) {
-    return static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{kCacheLine}));
+    if (n > kMostBytes / sizeof(T)) throw std::bad_alloc();
+    const size_t bytes = vector_bytes(n * sizeof(T));
+    void* p = ::operator new (bytes, std::align_val_t{vector_alignment(n * sizeof(T))});
+#if defined(MADV_HUGEPAGE)
+    // A wish: nothing is lost where it is not granted.
+    if (bytes >= kHugePage) madvise(p, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
+    return static_cast<T*>(p);
   }
-  void deallocate(T* p, size_t) { ::operator delete (p, std::align_val_t{kCacheLine}); }
+  void deallocate(T* p, size_t n) {
+    ::operator delete (p, std::align_val_t{vector_alignment(n * sizeof(T))});
+  }
   template <typename U>
   bool operator==(const CacheLineAllocator<U>&) const {
     return true;

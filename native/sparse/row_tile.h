@@ -15,8 +15,8 @@
 // padded by splitting weights in two equal halves at the same column, which is exact: w x = (w/2) x
 // + (w/2) x.
 //
-// A column is stored as its number inside the tile times 32, so that with ld 16, 32 and 64 its
-// place in the panel is that times 2, 4 and 8, a scale that x86 addresses have for nothing.
+// A column is stored as its number inside the tile times 32, so that with ld 8, 16, 32 and 64 its
+// place in the panel is that times 1, 2, 4 and 8, a scale that x86 addresses have for nothing.
 #ifndef ESPALIER_NATIVE_SPARSE_ROW_TILE_H_
 #define ESPALIER_NATIVE_SPARSE_ROW_TILE_H_
 

@@ -351,6 +351,23 @@ TEST(LinearChoice, AlmostEmptyMatricesStaySmall) {
   }
 }
 
+// Nothing falls off a cliff or over the end of a buffer between the sizes that kernels are made
+// for.
+TEST_P(LinearTest, EveryNumberOfColumnsAndSamples) {
+  const Csr csr = random_csr(67, 131, 0.85, 71);
+  const auto bias = random_floats(csr.rows, 72);
+  const auto linear = make_linear(csr, bias.data(), kRelu, GetParam());
+  const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 73);
+  for (int n = 1; n <= kPanelColumns; ++n) {
+    if (n <= kSampleMajorMax) {
+      ASSERT_NO_FATAL_FAILURE(run_samples(*linear, csr, bias.data(), kRelu, n, 2, inputs));
+    } else {
+      ASSERT_NO_FATAL_FAILURE(
+          run_panel(*linear, csr, bias.data(), kRelu, n, round_up_16(n), 2, inputs));
+    }
+  }
+}
+
 TEST(LinearMake, RefusesAnUnknownLayout) {
   const Csr csr = random_csr(4, 4, 0.5, 1);
   LinearOptions options;

@@ -8,6 +8,8 @@
 #include "sparse/dense_tiles.h"
 #include "sparse/permute_block.h"
 #include "sparse/row_tiles.h"
+#include "sparse/sell.h"
+#include "sparse/short_blocks.h"
 
 namespace espalier::test {
 namespace {
@@ -147,6 +149,87 @@ TEST(PermuteBlock, GroupingNeedsFewerStepsThanTheOrderOfUnevenRows) {
   const auto in_order = count_permute_block(counts, rows_in_order(csr.rows, 16), 16);
   const auto grouped = count_permute_block(counts, group_rows_greedily(csr.view(), counts, 16), 16);
   EXPECT_LT(grouped.steps, in_order.steps);
+}
+
+TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
+  for (const Csr& csr : matrices()) {
+    if (csr.cols < kShortBlockCols) continue;
+    const BlockCounts counts = count_blocks(csr.view(), kShortBlockCols);
+    for (const auto& order :
+         {rows_in_order(csr.rows, kShortBlockLanes), rows_by_count(csr.view(), kShortBlockLanes)}) {
+      const ShortBlocks pack = pack_short_blocks(csr.view(), counts, order);
+      Entries entries;
+      for (size_t group = 0; group + 1 < pack.group_steps.size(); ++group) {
+        size_t block = pack.group_blocks[group], step = pack.group_steps[group];
+        size_t word = pack.group_words[group];
+        for (uint32_t steps = 1; steps <= kShortBlockCols; ++steps) {
+          const uint32_t blocks = pack.runs[group * 4 + steps - 1];
+          const uint32_t blocks_a_word = kShortBlockWordSteps / steps;
+          for (uint32_t i = 0; i < blocks; ++i, ++block) {
+            for (uint32_t s = 0; s < steps; ++s, ++step) {
+              for (uint32_t lane = 0; lane < kShortBlockLanes; ++lane) {
+                const float weight = pack.weights[step * kShortBlockLanes + lane];
+                if (weight == 0) continue;
+                const uint32_t bits =
+                    pack.words[(word + i / blocks_a_word) * kShortBlockLanes + lane];
+                const uint32_t index = bits >> 2 * (i % blocks_a_word * steps + s) & 3;
+                const uint32_t row = pack.order[group * kShortBlockLanes + lane];
+                EXPECT_TRUE(
+                    entries.emplace(std::pair{row, pack.offsets[block] + index}, weight).second);
+              }
+            }
+            EXPECT_LE(pack.offsets[block] + kShortBlockCols, csr.cols);
+          }
+          word += (blocks + blocks_a_word - 1) / blocks_a_word;
+        }
+        EXPECT_EQ(block, pack.group_blocks[group + 1]);
+        EXPECT_EQ(step, pack.group_steps[group + 1]);
+        EXPECT_EQ(word, pack.group_words[group + 1]);
+      }
+      EXPECT_EQ(entries, entries_of(csr));
+    }
+  }
+}
+
+TEST(Sell, HoldsEveryWeightOnceAndZerosElsewhere) {
+  for (uint32_t lanes : {4u, 8u}) {
+    for (const Csr& csr : matrices()) {
+      const Sell pack = pack_sell(csr.view(), lanes);
+      Entries entries;
+      std::set<uint32_t> seen;
+      for (size_t group = 0; group + 1 < pack.group_steps.size(); ++group) {
+        for (uint32_t lane = 0; lane < lanes; ++lane) {
+          const uint32_t row = pack.order[group * lanes + lane];
+          if (row != kSellNoRow) {
+            EXPECT_TRUE(seen.insert(row).second);
+          }
+          for (uint32_t step = pack.group_steps[group]; step < pack.group_steps[group + 1];
+               ++step) {
+            const float weight = pack.weights[size_t{step} * lanes + lane];
+            const uint32_t col = pack.columns[size_t{step} * lanes + lane];
+            EXPECT_LT(col, csr.cols);
+            if (weight != 0) {
+              EXPECT_TRUE(entries.emplace(std::pair{row, col}, weight).second);
+            }
+          }
+        }
+      }
+      EXPECT_EQ(seen.size(), csr.rows);
+      EXPECT_EQ(entries, entries_of(csr));
+      const SellCount count = count_sell(csr.view(), lanes);
+      EXPECT_EQ(count.steps, pack.group_steps.back());
+      EXPECT_EQ(count.groups + 1, pack.group_steps.size());
+      // Rows do not leave their row block.
+      for (uint32_t block = 0; block < pack.row_blocks.count(); ++block) {
+        for (uint32_t i = pack.row_block_groups[block] * lanes;
+             i < pack.row_block_groups[block + 1] * lanes; ++i) {
+          if (pack.order[i] == kSellNoRow) continue;
+          EXPECT_GE(pack.order[i], pack.row_blocks.first_row(block));
+          EXPECT_LT(pack.order[i], pack.row_blocks.first_row(block + 1));
+        }
+      }
+    }
+  }
 }
 
 TEST(RowTiles, HoldEveryWeightAndSplitOnlyInExactHalves) {

@@ -2,6 +2,7 @@
 
 #include "kernels/linear/cost_model.h"
 #include "kernels/linear/linear.h"
+#include "sparse/sell.h"
 
 namespace espalier {
 
@@ -10,7 +11,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
   std::vector<Candidate> list;
   list.push_back({"dense", dense_ns(isa, csr.rows, csr.cols, n, cold), 4.0 * csr.rows * csr.cols,
                   [=] { return make_dense_layout(csr, isa); }});
-  list.push_back({"csr", csr_ns(csr.rows, csr.nnz(), n, cold), 8.0 * csr.nnz(),
+  list.push_back({"csr", csr_ns(isa, csr.rows, csr.nnz(), n, cold), 8.0 * csr.nnz(),
                   [=] { return make_csr_layout(csr); }});
   if (n <= kSampleMajorMax) {
     for (PermuteBlockPlan& plan : plan_permute_blocks(csr, isa)) {
@@ -23,7 +24,25 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
            }});
     }
   }
-  if (n > kSampleMajorMax) {
+  const ShortBlocksKernels* short_blocks = short_blocks_kernels(isa);
+  if (n <= kSampleMajorMax && short_blocks != nullptr) {
+    if (std::optional<ShortBlocksPlan> plan = plan_short_blocks(csr)) {
+      const double ns = short_blocks_ns(isa, *plan, n, cold), bytes = plan->bytes;
+      list.push_back({short_blocks->layout, ns, bytes,
+                      [=, plan = std::make_shared<ShortBlocksPlan>(std::move(*plan))] {
+                        return make_short_blocks_layout(csr, bias, *short_blocks, *plan);
+                      }});
+    }
+  }
+  const SellKernels* sell = sell_kernels(isa);
+  if (n <= kSampleMajorMax && sell != nullptr && csr.cols <= kSellMostCols) {
+    const SellCount count = count_sell(csr, sell->lanes);
+    list.push_back({sell->layout, sell_ns(isa, count, sell->lanes, n, cold),
+                    6.0 * sell->lanes * count.steps,
+                    [=] { return make_sell_layout(csr, bias, *sell); }});
+  }
+  // AVX-512 has permute-blocks for several samples.
+  if (n > kSampleMajorMax || (n > 1 && isa != Isa::kAvx512)) {
     const RowTilesPlan plan = plan_row_tiles(csr, n);
     list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n, cold),
                     6.0 * csr.nnz(), [=] { return make_row_tiles_layout(csr, isa, plan); }});
@@ -33,6 +52,10 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
 
 std::vector<std::string> layout_names(Isa isa) {
   std::vector<std::string> names = {"csr", "dense", "tiles"};
+  if (const ShortBlocksKernels* kernels = short_blocks_kernels(isa)) {
+    names.push_back(kernels->layout);
+  }
+  if (const SellKernels* kernels = sell_kernels(isa)) names.push_back(kernels->layout);
   if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {
     for (uint32_t i = 0; i < kernels->form_count; ++i) {
       const PermuteBlockForm& form = kernels->forms[i];

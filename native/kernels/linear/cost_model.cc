@@ -1,11 +1,14 @@
-// Constants in nanoseconds, fitted by least squares to measurements of the kernels (13 shapes from
-// 5x32 to 1024x1024, 5 sparsities) on a Zen 4 core at 3.7 GHz. Other machines are faster or slower,
-// but what decides is the ratio of two predictions, and the kernels share their bottlenecks: loads,
-// permutes and FMAs. native/bench/linear_bench.cc prints each prediction beside the time taken.
+// Constants in nanoseconds, fitted to measurements of the kernels: AVX-512 on a Zen 4 core at 3.7
+// GHz (13 shapes from 5x32 to 1024x1024, 5 sparsities), AVX2 and portable on a Zen 3 core at 3 GHz.
+// Other machines are faster or slower, but what decides is the ratio of two predictions, and the
+// kernels share their bottlenecks: loads, permutes and FMAs. native/bench/linear_bench.cc prints
+// each prediction beside the time taken.
 #include "kernels/linear/cost_model.h"
 
 #include <algorithm>
 #include <cmath>
+
+#include "kernels/linear/linear.h"
 
 namespace espalier {
 namespace {
@@ -27,43 +30,65 @@ struct PermuteCost {
   double group;          // rows in order
   double grouped_group;  // outputs scattered to their rows
 };
+struct ShortBlocksCost {
+  double step, block, group;
+};
+struct SellCost {
+  double step, group;
+};
 struct RowTileCost {
   double entry;
   double row;  // starting and storing the sums of a row in one tile
 };
 
+// What one core reads from the second- and third-level cache and from memory, in bytes a
+// nanosecond.
+struct ReadRates {
+  double l2, l3, memory;
+};
+
 struct Costs {
+  ReadRates rates;
   DenseSamplesCost dense_samples[4];
   DensePanelCost dense_panel[kWidths];
-  PermuteCost permute[3][4];  // by form and samples
+  PermuteCost permute[3][4];        // by form and samples
+  ShortBlocksCost short_blocks[4];  // by samples
+  SellCost sell;
   RowTileCost row_tiles[kWidths];
 };
 
 constexpr Costs kAvx512Costs = {
+    {115, 94, 25},
     {{0.61, 3}, {0.76, 4}, {1.07, 5}, {1.09, 5}},
     {{0.160, 0.5}, {0.277, 0.5}, {0.565, 1.0}, {0.856, 1.2}, {1.105, 2.3}},
     {{{1.00, 0.4, 3.2, 7.9}, {1.85, 0.4, 4.7, 18}, {2.80, 1.0, 5.8, 22}, {3.75, 1.2, 6.0, 26}},
      {{0.75, 0.45, 2.6, 6.4}, {1.18, 0.5, 3.7, 15}, {1.59, 0.9, 5.5, 22}, {2.11, 0.9, 8.0, 24}},
      {{2.10, 0.4, 3.2, 7.9}, {2.95, 0.4, 4.7, 18}, {3.80, 1.0, 5.8, 22}, {4.65, 1.2, 6.0, 26}}},
+    {},
+    {},
     {{0.27, 1.2}, {0.375, 1.1}, {0.665, 1.9}, {0.985, 3.0}, {1.29, 3.4}}};
 
 constexpr Costs kAvx2Costs = {
-    {{0.65, 4}, {0.81, 15}, {0.88, 22}, {1.23, 30}},
-    {{0.179, 0.5}, {0.310, 0.6}, {0.624, 1.2}, {0.876, 1.6}, {1.184, 3.3}},
-    {{{0.49, 0.8, 5.0, 4.5}, {1.01, 0.8, 9.0, 6.5}, {1.49, 0.8, 13, 8.5}, {1.92, 1.1, 19, 11.5}},
-     {}},
-    {{0.27, 1.0}, {0.42, 1.6}, {0.80, 2.7}, {1.14, 4.1}, {1.45, 5.3}}};
+    {88, 66, 15},
+    {{0.45, 5}, {0.75, 12}, {1.10, 20}, {1.50, 30}},
+    {{0.270, 0.6}, {0.505, 0.8}, {0.80, 1.4}, {1.09, 2.0}, {1.50, 3.5}},
+    {{{1.10, 0.5, 5.0, 9}, {2.1, 0.8, 9.0, 12}, {3.0, 1.0, 13, 15}, {4.1, 1.3, 19, 20}}, {}},
+    {{0.335, 0.07, 11}, {0.66, 0.12, 12}, {0.93, 0.33, 13}, {1.20, 0.55, 14}},
+    {1.98, 4},
+    {{0.35, 1.2}, {0.53, 1.9}, {1.00, 3.5}, {1.45, 6.0}, {1.90, 7.5}}};
 
-constexpr Costs kPortableCosts = {{{0.90, 11}, {1.67, 27}, {2.57, 38}, {3.34, 50}},
+constexpr Costs kPortableCosts = {{88, 66, 15},
+                                  {{0.90, 11}, {1.67, 27}, {2.57, 38}, {3.34, 50}},
                                   {{0.44, 4.4}, {0.88, 8.8}, {1.80, 16}, {2.68, 25}, {3.66, 31}},
                                   {{}, {}},
+                                  {},
+                                  {2.4, 5},
                                   {{0.52, 1.7}, {1.11, 2.7}, {1.75, 5.2}, {2.9, 7.3}, {3.6, 9.7}}};
 
 // A call does nothing in less.
 constexpr double kCall = 8;
-// What one core reads from the second- and third-level cache and from memory, in bytes a
-// nanosecond.
-constexpr double kL2Rate = 115, kL3Rate = 94, kMemoryRate = 25;
+// To bring a feature of up to four samples into a panel, or back.
+constexpr double kMovedSample = 0.5;
 
 const Costs& costs(Isa isa) {
   switch (isa) {
@@ -78,12 +103,13 @@ const Costs& costs(Isa isa) {
 
 // The weights are read once a call: cold from memory, else from the cache that they fit in when
 // nothing else wants it.
-double at_least_reading(double ns, double bytes, bool cold) {
+double at_least_reading(Isa isa, double ns, double bytes, bool cold) {
   const CacheSizes& caches = cache_sizes();
-  const double rate = cold                      ? kMemoryRate
-                      : bytes < 0.8 * caches.l2 ? kL2Rate
-                      : bytes < 0.8 * caches.l3 ? kL3Rate
-                                                : kMemoryRate;
+  const ReadRates& rates = costs(isa).rates;
+  const double rate = cold                      ? rates.memory
+                      : bytes < 0.8 * caches.l2 ? rates.l2
+                      : bytes < 0.8 * caches.l3 ? rates.l3
+                                                : rates.memory;
   return std::max(ns, !cold && bytes < caches.l1d ? 0.0 : bytes / rate) + kCall;
 }
 
@@ -98,20 +124,20 @@ double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n, bool cold) {
   const double bytes = tiles * cols * 64;
   if (n <= 4) {
     const DenseSamplesCost& cost = costs(isa).dense_samples[std::max(n, 1) - 1];
-    return at_least_reading(tiles * (cols * cost.tile_col + cost.tile), bytes, cold);
+    return at_least_reading(isa, tiles * (cols * cost.tile_col + cost.tile), bytes, cold);
   }
   const DensePanelCost& cost = costs(isa).dense_panel[width_class(n)];
   // The rows that a kernel takes at once.
   const uint32_t unit = isa != Isa::kAvx512 ? 4 : n <= 16 ? 16 : n <= 48 ? 8 : 4;
-  return at_least_reading(round_up(rows, unit) * cols * cost.row_col + rows * cost.row, bytes,
+  return at_least_reading(isa, round_up(rows, unit) * cols * cost.row_col + rows * cost.row, bytes,
                           cold);
 }
 
-double csr_ns(uint32_t rows, size_t nnz, int n, bool cold) {
+double csr_ns(Isa isa, uint32_t rows, size_t nnz, int n, bool cold) {
   const double entries = static_cast<double>(nnz);
   const double ns =
       n <= 4 ? n * (0.65 * entries + 5.0 * rows) : (n + 15) / 16 * (1.5 * entries + 6.0 * rows);
-  return at_least_reading(ns, 8 * entries, cold);
+  return at_least_reading(isa, ns, 8 * entries, cold);
 }
 
 double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n, bool cold) {
@@ -119,7 +145,20 @@ double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n, bool cold)
   const double ns = cost.step * plan.size.steps + cost.block * plan.size.blocks +
                     (plan.grouped ? cost.grouped_group : cost.group) * plan.size.groups;
   // The steps of a compressed layout wait for each other, which leaves the memory idle at times.
-  return at_least_reading(ns, (plan.form->compressed ? 1.3 : 1.0) * plan.bytes, cold);
+  return at_least_reading(isa, ns, (plan.form->compressed ? 1.3 : 1.0) * plan.bytes, cold);
+}
+
+double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, int n, bool cold) {
+  const ShortBlocksCost& cost = costs(isa).short_blocks[n - 1];
+  const double ns =
+      cost.step * plan.size.steps + cost.block * plan.size.blocks + cost.group * plan.size.groups;
+  return at_least_reading(isa, ns, plan.bytes, cold);
+}
+
+double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, int n, bool cold) {
+  const SellCost& cost = costs(isa).sell;
+  return at_least_reading(isa, n * (cost.step * count.steps + cost.group * count.groups),
+                          6.0 * lanes * count.steps, cold);
 }
 
 double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const RowTilesPlan& plan,
@@ -130,7 +169,9 @@ double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const Row
   const double entries = static_cast<double>(nnz);
   const double visits =
       tiles <= 2 ? tiles * rows : 2.0 * rows + std::min((tiles - 2) * rows, entries);
-  return at_least_reading(1.01 * entries * cost.entry + visits * cost.row, 6 * entries, cold);
+  const double moved = n <= kSampleMajorMax ? kMovedSample * (static_cast<double>(rows) + cols) : 0;
+  return at_least_reading(isa, 1.01 * entries * cost.entry + visits * cost.row + moved, 6 * entries,
+                          cold);
 }
 
 }  // namespace espalier

@@ -32,9 +32,9 @@ bool panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& e
   }
   strip.n = left;
   if (left > 8) {
-    finite &= dense_panel<Ymm, 4, 2>(weights, rows, cols, epilogue, strip, begin, end);
+    finite &= dense_panel<Ymm, 4, 2, true>(weights, rows, cols, epilogue, strip, begin, end);
   } else if (left > 0) {
-    finite &= dense_panel<Ymm, 8, 1>(weights, rows, cols, epilogue, strip, begin, end);
+    finite &= dense_panel<Ymm, 8, 1, true>(weights, rows, cols, epilogue, strip, begin, end);
   }
   return finite;
 }

@@ -98,8 +98,9 @@ struct ColumnBlock {
   bool last;   // the activation follows
 };
 
-// kRows neighbouring rows of a tile by kVectors vectors of columns, the sums in registers.
-template <typename V, int kRows, int kVectors>
+// kRows neighbouring rows of a tile by kVectors vectors of columns, the sums in registers. kSpread:
+// four weights come in one load, where loads are what there is not enough of.
+template <typename V, int kRows, int kVectors, bool kSpread>
 ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, const PanelBatch& batch,
                                           uint32_t row, uint32_t rows, const Epilogue& epilogue,
                                           ColumnBlock block, uint32_t live_lanes) {
@@ -119,8 +120,13 @@ ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, cons
     __builtin_prefetch(w + tile_size, 0, 2);
     typename V::Vector inputs[kVectors];
     ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) inputs[v] = V::load(x + v * V::kWidth);
+    typename V::Vector fours[(kRows + 3) / 4];
+    if (kSpread) {
+      ESPALIER_UNROLL for (int i = 0; i < kRows / 4; ++i) fours[i] = V::load_four(w + 4 * i);
+    }
     ESPALIER_UNROLL for (int r = 0; r < kRows; ++r) {
-      const typename V::Vector weight = V::broadcast(w + r);
+      const typename V::Vector weight =
+          kSpread ? V::spread(fours[r / 4], r % 4) : V::broadcast(w + r);
       ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) {
         sums[r][v] = V::fma(weight, inputs[v], sums[r][v]);
       }
@@ -148,7 +154,7 @@ constexpr uint32_t kPanelBlockFloats = 20 * 1024 / sizeof(float);
 constexpr uint32_t kLeastBlockCols = 64;
 
 // batch.n fills kVectors vectors, the last perhaps in part.
-template <typename V, int kRows, int kVectors>
+template <typename V, int kRows, int kVectors, bool kSpread = false>
 bool dense_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
                  const PanelBatch& batch, uint32_t tile_begin, uint32_t tile_end) {
   const uint32_t fitting = static_cast<uint32_t>(kPanelBlockFloats / batch.ldx);
@@ -168,8 +174,8 @@ bool dense_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilo
       for (uint32_t r = 0; r < kTileRows; r += kRows) {
         const uint32_t row = tile * kTileRows + r;
         if (row >= rows) break;
-        bad |= dense_panel_rows<V, kRows, kVectors>(w + r, tile_size, batch, row, rows, epilogue,
-                                                    block, live_lanes);
+        bad |= dense_panel_rows<V, kRows, kVectors, kSpread>(w + r, tile_size, batch, row, rows,
+                                                             epilogue, block, live_lanes);
       }
     }
   }

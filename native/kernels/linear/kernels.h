@@ -85,6 +85,44 @@ struct PermuteBlockKernels {
   PermuteBlockForm forms[3];
 };
 
+// A view of ShortBlocks (short_blocks.h).
+struct ShortBlocksView {
+  uint32_t rows;
+  const uint32_t* order;  // nullptr: lane l of group g is row 8 g + l
+  const uint32_t* runs;
+  const uint32_t* group_blocks;
+  const uint32_t* group_words;
+  const uint32_t* group_steps;
+  const uint16_t* offsets;
+  const uint32_t* words;
+  const float* weights;
+  const float* bias;  // in the order of the lanes; used in place of the epilogue's
+};
+struct ShortBlocksKernels {
+  // Computes the groups [group_begin, group_end). Returns as DenseKernels do.
+  bool (*samples)(const ShortBlocksView& view, const Epilogue& epilogue, const SampleBatch& batch,
+                  uint32_t group_begin, uint32_t group_end);
+  const char* layout;  // "pb4"
+  const char* kernel;  // "spmv_f32_pb4_avx2"
+};
+
+// A view of Sell (sell.h).
+struct SellView {
+  const uint32_t* order;
+  const uint32_t* group_steps;
+  const uint16_t* columns;
+  const float* weights;
+  const float* bias;  // in the order of the lanes; used in place of the epilogue's
+};
+struct SellKernels {
+  uint32_t lanes;
+  // Computes the groups [group_begin, group_end). Returns as DenseKernels do.
+  bool (*samples)(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
+                  uint32_t group_begin, uint32_t group_end);
+  const char* layout;  // "sell8"
+  const char* kernel;  // "spmv_f32_sell8_avx2"
+};
+
 struct RowTile;
 struct RowRun;
 // A view of RowTiles (row_tiles.h).
@@ -106,6 +144,10 @@ struct RowTileKernels {
 extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
 extern const PermuteBlockKernels kPermuteBlockAvx2;
+extern const ShortBlocksKernels kShortBlocksAvx2;
+extern const SellKernels kSellPortable;
+extern const SellKernels kSellNeon;
+extern const SellKernels kSellAvx2;
 extern const RowTileKernels kRowTilesPortable;
 extern const RowTileKernels kRowTilesNeon;
 extern const RowTileKernels kRowTilesAvx512;

@@ -4,6 +4,7 @@
 #define ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,12 +62,30 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);
 std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
                                                   const PermuteBlockPlan& plan);
 
+struct ShortBlocksPlan {
+  BlockCounts counts;
+  std::vector<uint32_t> order;
+  PermuteBlockCount size;
+  double bytes = 0;  // about
+};
+const ShortBlocksKernels* short_blocks_kernels(Isa isa);  // nullptr if there are none
+// Nothing where the matrix has no such form.
+std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr);
+std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
+                                                 const ShortBlocksKernels& kernels,
+                                                 const ShortBlocksPlan& plan);
+
+const SellKernels* sell_kernels(Isa isa);  // nullptr if there are none
+std::unique_ptr<Layout> make_sell_layout(const CsrView& csr, const float* bias,
+                                         const SellKernels& kernels);
+
 struct RowTilesPlan {
-  std::string name;  // "tiles16", "tiles32", "tiles64": for panels of up to so many columns
+  std::string name;  // "tiles8", "tiles16", "tiles32", "tiles64": for so many columns at most
   uint32_t tile_rows = 0;
   uint32_t tile_cols = 0;
 };
 const RowTileKernels& row_tile_kernels(Isa isa);
+// n <= kSampleMajorMax: for samples, which are brought into a panel of 8 columns and back.
 RowTilesPlan plan_row_tiles(const CsrView& csr, int n);
 std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
                                               const RowTilesPlan& plan);

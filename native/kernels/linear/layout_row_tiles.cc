@@ -1,8 +1,74 @@
+#if defined(__SSE2__)
+#include <xmmintrin.h>
+#endif
+
+#include <limits>
+#include <new>
+
 #include "kernels/linear/layout.h"
+#include "kernels/linear/linear.h"
 #include "sparse/row_tiles.h"
 
 namespace espalier {
 namespace {
+
+constexpr size_t kSampleColumns = 8;  // of the panel that samples are brought into
+
+// Four rows of four floats to columns.
+struct FourByFour {
+#if defined(__SSE2__)
+  __m128 row[4];
+  void load(int i, const float* p) { row[i] = p == nullptr ? _mm_setzero_ps() : _mm_loadu_ps(p); }
+  void store(int i, float* p) const { _mm_storeu_ps(p, row[i]); }
+  void transpose() { _MM_TRANSPOSE4_PS(row[0], row[1], row[2], row[3]); }
+#else
+  float row[4][4];
+  void load(int i, const float* p) {
+    for (int j = 0; j < 4; ++j) row[i][j] = p == nullptr ? 0.0f : p[j];
+  }
+  void store(int i, float* p) const {
+    for (int j = 0; j < 4; ++j) p[j] = row[i][j];
+  }
+  void transpose() {
+    for (int i = 0; i < 4; ++i) {
+      for (int j = 0; j < i; ++j) std::swap(row[i][j], row[j][i]);
+    }
+  }
+#endif
+};
+
+// n samples of `features` floats to columns 0 to 3 of a panel; columns from n on are zero.
+void samples_to_panel(const SampleBatch& batch, uint32_t features, float* panel) {
+  const auto sample = [&](int s) { return s < batch.n ? batch.x + s * batch.x_stride : nullptr; };
+  uint32_t f = 0;
+  for (; f + 4 <= features; f += 4) {
+    FourByFour block;
+    for (int s = 0; s < 4; ++s) block.load(s, sample(s) == nullptr ? nullptr : sample(s) + f);
+    block.transpose();
+    for (int i = 0; i < 4; ++i) block.store(i, panel + (f + i) * kSampleColumns);
+  }
+  for (; f < features; ++f) {
+    for (int s = 0; s < 4; ++s) {
+      panel[f * kSampleColumns + s] = sample(s) == nullptr ? 0.0f : sample(s)[f];
+    }
+  }
+}
+
+// The way back, for the features [begin, end).
+void panel_to_samples(const float* panel, uint32_t begin, uint32_t end, const SampleBatch& batch) {
+  uint32_t f = begin;
+  for (; f + 4 <= end; f += 4) {
+    FourByFour block;
+    for (int i = 0; i < 4; ++i) block.load(i, panel + (f + i) * kSampleColumns);
+    block.transpose();
+    for (int s = 0; s < batch.n; ++s) block.store(s, batch.y + s * batch.y_stride + f);
+  }
+  for (; f < end; ++f) {
+    for (int s = 0; s < batch.n; ++s) {
+      batch.y[s * batch.y_stride + f] = panel[f * kSampleColumns + s];
+    }
+  }
+}
 
 class RowTilesLayout final : public Layout {
  public:
@@ -20,11 +86,37 @@ class RowTilesLayout final : public Layout {
   }
 
   const char* name() const override { return name_.c_str(); }
-  bool serves(int n) const override { return n > 4; }
+  bool serves(int n) const override { return n > 1; }
   std::string kernel(int) const override { return kernels_.kernel; }
   size_t bytes() const override { return pack_.bytes(); }
 
-  bool run_samples(const SampleBatch&, const Epilogue&, BlockRange) const override { return true; }
+  bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
+                   BlockRange blocks) const override {
+    const uint32_t begin = row_blocks_.first_row(blocks.begin);
+    const uint32_t end = row_blocks_.first_row(blocks.end);
+    // Kept from call to call; each thread has its own.
+    thread_local AlignedVector<float> scratch;
+    const size_t x_size = size_t{pack_.cols} * kSampleColumns;
+    const size_t y_size = size_t{pack_.rows} * kSampleColumns;
+    if (scratch.size() < x_size + y_size) {
+      try {
+        scratch.assign(x_size + y_size, 0.0f);
+      } catch (const std::bad_alloc&) {
+        // Linear computes again what is not finite, without memory.
+        for (int s = 0; s < batch.n; ++s) {
+          std::fill(batch.y + s * batch.y_stride + begin, batch.y + s * batch.y_stride + end,
+                    std::numeric_limits<float>::quiet_NaN());
+        }
+        return false;
+      }
+    }
+    float* x = scratch.data();
+    float* y = x + x_size;
+    samples_to_panel(batch, pack_.cols, x);
+    run_panel({x, kSampleColumns, y, kSampleColumns, batch.n}, epilogue, blocks);
+    panel_to_samples(y, begin, end, batch);
+    return true;
+  }
   bool run_panel(const PanelBatch& batch, const Epilogue& epilogue,
                  BlockRange blocks) const override {
     kernels_.panel(view_, epilogue, batch, pack_.row_block_tiles[blocks.begin],
@@ -58,7 +150,7 @@ RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
   constexpr uint32_t kMostRows = 512, kLeastRows = 128, kRowBlocks = 4;
   RowTilesPlan plan;
   plan.tile_rows = std::clamp(csr.rows / kRowBlocks, kLeastRows, kMostRows);
-  const uint32_t columns = n <= 16 ? 16 : n <= 32 ? 32 : 64;
+  const uint32_t columns = n <= kSampleMajorMax ? 8 : n <= 16 ? 16 : n <= 32 ? 32 : 64;
   // The panel of a tile fills most of the first-level cache. Where rows are so sparse that starting
   // and storing their sums outweighs the few non-zeros of such a tile, it may spill over;
   // and it holds one non-zero of a row at least.

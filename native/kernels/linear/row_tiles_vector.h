@@ -117,6 +117,8 @@ template <typename V, int kVectors, int kRows>
 void row_tiles(const RowTilesView& view, const Epilogue& epilogue, const PanelBatch& batch,
                uint32_t tile_begin, uint32_t tile_end) {
   switch (batch.ldx) {
+    case 8:
+      return tiles<V, kVectors, kRows, 1>(view, epilogue, batch, tile_begin, tile_end);
     case 16:
       return tiles<V, kVectors, kRows, 2>(view, epilogue, batch, tile_begin, tile_end);
     case 32:

@@ -38,6 +38,11 @@ struct Ymm {
            : i == 2 ? _mm256_permute_ps(four, 0xaa)
                     : _mm256_permute_ps(four, 0xff);
   }
+  ESPALIER_INLINE Vector diagonal(const Vector* v) {
+    const __m256 a = _mm256_blend_ps(v[0], v[1], 0x02), b = _mm256_blend_ps(v[2], v[3], 0x08);
+    const __m256 c = _mm256_blend_ps(v[4], v[5], 0x20), d = _mm256_blend_ps(v[6], v[7], 0x80);
+    return _mm256_blend_ps(_mm256_blend_ps(a, b, 0x0c), _mm256_blend_ps(c, d, 0xc0), 0xf0);
+  }
   // max and min return their second operand where one is NaN.
   ESPALIER_INLINE Vector activate(const Epilogue& epilogue, Vector v) {
     switch (epilogue.kind) {

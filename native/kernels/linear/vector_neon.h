@@ -32,6 +32,9 @@ struct Neon {
            : i == 2 ? vdupq_laneq_f32(four, 2)
                     : vdupq_laneq_f32(four, 3);
   }
+  ESPALIER_INLINE Vector diagonal(const Vector* v) {
+    return Vector{v[0][0], v[1][1], v[2][2], v[3][3]};
+  }
   // vmaxq and vminq return NaN where an operand is NaN.
   ESPALIER_INLINE Vector activate(const Epilogue& epilogue, Vector v) {
     switch (epilogue.kind) {

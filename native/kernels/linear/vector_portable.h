@@ -29,6 +29,9 @@ struct Quad {
   ESPALIER_INLINE Vector spread(Vector four, int i) {
     return Vector{four[i], four[i], four[i], four[i]};
   }
+  ESPALIER_INLINE Vector diagonal(const Vector* v) {
+    return Vector{v[0][0], v[1][1], v[2][2], v[3][3]};
+  }
   ESPALIER_INLINE Vector activate(const Epilogue& epilogue, Vector v) {
     const Vector zero = {}, six = {6, 6, 6, 6};
     switch (epilogue.kind) {

@@ -1,0 +1,89 @@
+// The SELL kernel (sell.h), for any vector type (vector.h).
+//
+// A step multiplies the weights of all lanes by the input of each lane in turn: sum i takes the
+// input of lane i, and of it only lane i counts in the end. That is a full product for each
+// non-zero, and still faster than anything that first brings the inputs of different lanes
+// together.
+#ifndef ESPALIER_NATIVE_KERNELS_LINEAR_SELL_VECTOR_H_
+#define ESPALIER_NATIVE_KERNELS_LINEAR_SELL_VECTOR_H_
+
+#include "kernels/linear/vector.h"
+
+namespace espalier {
+namespace {
+
+// The inputs of a lane pair, whose columns one load brings.
+ESPALIER_INLINE uint32_t column_pair(const uint16_t* columns) {
+  uint32_t pair;
+  __builtin_memcpy(&pair, columns, sizeof(pair));
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+  pair = pair << 16 | pair >> 16;
+#endif
+  return pair;
+}
+
+template <typename V>
+bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x, float* y,
+                  uint32_t group_begin, uint32_t group_end) {
+  constexpr int kLanes = V::kWidth;
+  // Sums enough to hide the latency of the FMA.
+  constexpr int kChains = kLanes >= 8 ? 1 : 2;
+  uint32_t bad = 0;
+  const uint16_t* columns =
+      view.columns + static_cast<size_t>(view.group_steps[group_begin]) * kLanes;
+  const float* weights = view.weights + static_cast<size_t>(view.group_steps[group_begin]) * kLanes;
+  for (uint32_t group = group_begin; group < group_end; ++group) {
+    uint32_t steps = view.group_steps[group + 1] - view.group_steps[group];
+    typename V::Vector sums[kChains][kLanes];
+    ESPALIER_UNROLL for (int c = 0; c < kChains; ++c) {
+      ESPALIER_UNROLL for (int i = 0; i < kLanes; ++i) sums[c][i] = V::zero();
+    }
+    const auto add_step = [&](int chain) __attribute__((always_inline)) {
+      const typename V::Vector lanes = V::load(weights);
+      ESPALIER_UNROLL for (int i = 0; i < kLanes; i += 2) {
+        const uint32_t pair = column_pair(columns + i);
+        sums[chain][i] = V::fma(lanes, V::broadcast(x + (pair & 0xffff)), sums[chain][i]);
+        sums[chain][i + 1] = V::fma(lanes, V::broadcast(x + (pair >> 16)), sums[chain][i + 1]);
+      }
+      weights += kLanes;
+      columns += kLanes;
+    };
+    for (; steps >= 2; steps -= 2) {
+      add_step(0);
+      add_step(kChains - 1);
+    }
+    if (steps != 0) add_step(0);
+    if (kChains == 2) {
+      ESPALIER_UNROLL for (int i = 0; i < kLanes; ++i) {
+        sums[0][i] = V::add(sums[0][i], sums[kChains - 1][i]);
+      }
+    }
+    const typename V::Vector sum =
+        V::add(V::diagonal(sums[0]), V::load(view.bias + static_cast<size_t>(group) * kLanes));
+    const typename V::Vector result = V::activate(epilogue, sum);
+    const uint32_t* rows = view.order + static_cast<size_t>(group) * kLanes;
+    alignas(64) float values[kLanes];
+    V::store(values, result);
+    // Only the last lanes of a group can be without a row.
+    int lane = 0;
+    for (; lane < kLanes && rows[lane] != kNoLaneRow; ++lane) y[rows[lane]] = values[lane];
+    bad |= V::not_finite(sum) & ((1u << lane) - 1);
+  }
+  return bad == 0;
+}
+
+template <typename V>
+bool sell_batch(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
+                uint32_t group_begin, uint32_t group_end) {
+  bool finite = true;
+  for (int s = 0; s < batch.n; ++s) {
+    finite &= sell_samples<V>(view, epilogue, batch.x + s * batch.x_stride,
+                              batch.y + s * batch.y_stride, group_begin, group_end);
+  }
+  return finite;
+}
+
+}  // namespace
+}  // namespace espalier
+
+#endif  // ESPALIER_NATIVE_KERNELS_LINEAR_SELL_VECTOR_H_

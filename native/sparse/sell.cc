@@ -1,0 +1,84 @@
+#include "sparse/sell.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace espalier {
+namespace {
+
+uint32_t row_count(const CsrView& csr, uint32_t row) {
+  return static_cast<uint32_t>(csr.row_ptr[row + 1] - csr.row_ptr[row]);
+}
+
+// The rows of a row block, those with most non-zeros first; rows with as many keep their order.
+void sort_by_count(const CsrView& csr, uint32_t first, std::vector<uint32_t>& rows) {
+  rows.resize(std::min(csr.rows - first, kSellRowBlock));
+  std::iota(rows.begin(), rows.end(), first);
+  std::stable_sort(rows.begin(), rows.end(),
+                   [&](uint32_t a, uint32_t b) { return row_count(csr, a) > row_count(csr, b); });
+}
+
+}  // namespace
+
+SellCount count_sell(const CsrView& csr, uint32_t lanes) {
+  SellCount count;
+  std::vector<uint32_t> rows;
+  for (uint32_t first = 0; first < csr.rows; first += kSellRowBlock) {
+    sort_by_count(csr, first, rows);
+    for (size_t i = 0; i < rows.size(); i += lanes) {
+      ++count.groups;
+      count.steps += row_count(csr, rows[i]);
+    }
+  }
+  return count;
+}
+
+Sell pack_sell(const CsrView& csr, uint32_t lanes) {
+  Sell pack;
+  pack.lanes = lanes;
+  pack.rows = csr.rows;
+  pack.cols = csr.cols;
+  const SellCount size = count_sell(csr, lanes);
+  pack.order.reserve(size.groups * lanes);
+  pack.group_steps.reserve(size.groups + 1);
+  pack.columns.assign(size.steps * lanes, 0);
+  pack.weights.assign(size.steps * lanes, 0.0f);
+  std::vector<uint32_t> rows;
+  uint32_t steps = 0;
+  pack.row_block_groups.push_back(0);
+  for (uint32_t first = 0; first < csr.rows; first += kSellRowBlock) {
+    const uint32_t steps_before = steps;
+    sort_by_count(csr, first, rows);
+    for (size_t i = 0; i < rows.size(); i += lanes) {
+      const uint32_t longest = row_count(csr, rows[i]);
+      pack.group_steps.push_back(steps);
+      for (size_t lane = 0; lane < lanes; ++lane) {
+        if (i + lane >= rows.size()) {
+          pack.order.push_back(kSellNoRow);
+          continue;
+        }
+        const uint32_t row = rows[i + lane];
+        pack.order.push_back(row);
+        size_t at = size_t{steps} * lanes + lane;
+        for (int32_t e = csr.row_ptr[row]; e < csr.row_ptr[row + 1]; ++e, at += lanes) {
+          pack.columns[at] = static_cast<uint16_t>(csr.col_idx[e]);
+          pack.weights[at] = csr.values[e];
+        }
+        const uint32_t count = row_count(csr, row);
+        const uint16_t own =
+            count == 0 ? uint16_t{0} : static_cast<uint16_t>(csr.col_idx[csr.row_ptr[row + 1] - 1]);
+        for (uint32_t step = count; step < longest; ++step, at += lanes) pack.columns[at] = own;
+      }
+      steps += longest;
+    }
+    const auto groups = static_cast<uint32_t>(pack.group_steps.size());
+    // A group costs about as much as two steps.
+    pack.row_blocks.add(std::min(csr.rows, first + kSellRowBlock),
+                        steps - steps_before + 2 * (groups - pack.row_block_groups.back()));
+    pack.row_block_groups.push_back(groups);
+  }
+  pack.group_steps.push_back(steps);
+  return pack;
+}
+
+}  // namespace espalier
