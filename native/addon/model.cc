@@ -51,6 +51,18 @@ void Model::dispose() {
   now_ = Workspace();
 }
 
+void Model::report_memory(napi_env env) {
+  reported_ = static_cast<int64_t>(bytes());
+  int64_t total;
+  napi_adjust_external_memory(env, reported_, &total);
+}
+
+void Model::unreport_memory(napi_env env) {
+  int64_t total;
+  napi_adjust_external_memory(env, -reported_, &total);
+  reported_ = 0;
+}
+
 size_t Model::bytes() {
   size_t total = program().bytes() + now_.bytes();
   std::lock_guard<std::mutex> lock(mutex_);

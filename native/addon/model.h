@@ -44,6 +44,10 @@ class Model {
   void end();
   void dispose();  // waits for those
   size_t bytes();
+  // Tells V8 of the memory that the model keeps alive, so that it collects forgotten models in
+  // time. Once when made, and once when disposed or collected.
+  void report_memory(napi_env env);
+  void unreport_memory(napi_env env);
 
   Environment& environment() { return *environment_; }
 
@@ -57,6 +61,7 @@ class Model {
   std::mutex mutex_;
   std::condition_variable idle_;
   int running_ = 0;
+  int64_t reported_ = 0;
   std::vector<std::unique_ptr<Workspace>> free_;
 };
 

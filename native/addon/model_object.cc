@@ -337,7 +337,9 @@ napi_value memory(napi_env env, napi_callback_info info) {
 napi_value dispose(napi_env env, napi_callback_info info) {
   const js::Arguments<0> arguments(env, info);
   Model& model = *model_of(arguments.data);
-  if (!model.disposed()) model.dispose();
+  if (model.disposed()) return nullptr;
+  model.dispose();
+  model.unreport_memory(env);
   return nullptr;
 }
 
@@ -366,7 +368,18 @@ napi_value make_model_object(napi_env env, const std::shared_ptr<Model>& model) 
   js::set(env, object, "bind", function("bind", js::guarded<bind>));
   js::set(env, object, "explain", function("explain", js::guarded<explain>));
   js::set(env, object, "memory", function("memory", js::guarded<memory>));
-  js::set(env, object, "dispose", function("dispose", js::guarded<dispose>));
+  const napi_value dispose_function = function("dispose", js::guarded<dispose>);
+  js::set(env, object, "dispose", dispose_function);
+  auto owned = std::make_unique<Method>(Method{model});
+  js::check(env, napi_add_finalizer(
+                     env, dispose_function, owned.get(),
+                     [](napi_env env, void* data, void*) {
+                       model_of(data)->unreport_memory(env);
+                       delete static_cast<Method*>(data);
+                     },
+                     nullptr, nullptr));
+  owned.release();
+  model->report_memory(env);
   return object;
 }
 

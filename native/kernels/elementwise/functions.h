@@ -3,9 +3,11 @@
 // it has internal linkage, so that no copy with such instructions can be linked into other code.
 //
 // No product is fused with a sum here (-ffp-contract=off), so every width and instruction set gives
-// the same bits. Largest errors seen against float64, over all floats: exp 1 ulp, expm1 (x <= 0)
-// 2 ulp, tanh 3 ulp, sigmoid 3 ulp, softplus 3 ulp; erfc below is good to 4e-7 relative where
-// exp(-z^2) is normal. NaN stays NaN; Inf and overflow as in libm.
+// the same bits. Largest errors found against float64 on every 257th float: exp and expm1 1.0 ulp,
+// tanh 2.5, sigmoid 2.4, softplus 2.7. Products and tails: gelu 6.9, gelu_tanh 7.8 and swish 2.8
+// ulp for x > -2; below, where exp takes the rounding of its argument, up to 240 ulp of values
+// under 1e-6 (all of them within 1.6e-7 absolute, or relative above 1). NaN stays NaN; Inf and
+// overflow as in libm.
 #ifndef ESPALIER_NATIVE_KERNELS_ELEMENTWISE_FUNCTIONS_H_
 #define ESPALIER_NATIVE_KERNELS_ELEMENTWISE_FUNCTIONS_H_
 
