@@ -1,5 +1,5 @@
 /** The server without a protocol: admission, models, one inference, readiness and the end. REST and gRPC share it. */
-import { EspalierError } from '../errors.js';
+import { EspalierError, invalid } from '../errors.js';
 import { ServerMetrics, type Protocol } from './metrics.js';
 import { Repository, type ModelSettings, type RepositoryLog } from './repository.js';
 import type { RestLimits } from './rest-codec.js';
@@ -151,6 +151,30 @@ export class InferenceCore {
     return ticket.outputs;
   }
 
+  /** Rows from within the process, through the same queue. */
+  async inferRows(name: string, inputs: readonly Float32Array[], rows: number): Promise<Float32Array[]> {
+    const served = this.find(name, undefined);
+    const fits = inputs.length === served.inputs.length && Number.isSafeInteger(rows) && rows >= 1;
+    if (!fits) {
+      throw invalid('INVALID_INPUT', 'inputs', `${served.inputs.length} and at least 1 row`, inputs.length);
+    }
+    served.inputs.forEach(({ name: port, features }, i) => {
+      const input: unknown = inputs[i];
+      if (!(input instanceof Float32Array) || input.length !== rows * features) {
+        throw invalid('INVALID_INPUT', `input ${port}`, `a Float32Array of length ${rows * features}`, input);
+      }
+    });
+    const leave = this.enter();
+    const release = served.hold();
+    try {
+      const deadline = performance.now() + this.limits.requestTimeoutMs;
+      return await served.batcher.submit(inputs, rows, deadline).outputs;
+    } finally {
+      release();
+      leave();
+    }
+  }
+
   /** Counts an answer, in metrics and statistics. */
   answered(
     served: ServedVersion,
@@ -197,9 +221,13 @@ export class InferenceCore {
       );
   }
 
-  /** No longer ready; resolves when no request is under way, or after the milliseconds. */
-  async drain(timeoutMs: number): Promise<void> {
+  /** From now on the server is live but not ready, and answers close their connections. */
+  stopBeingReady(): void {
     this.#draining = true;
+  }
+
+  /** Resolves when no request is under way, or after the milliseconds. */
+  async quiet(timeoutMs: number): Promise<void> {
     if (this.#inFlight === 0) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, timeoutMs);

@@ -1,7 +1,8 @@
 /** The HTTP and gRPC servers around one core, and their orderly end. */
 import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
+import { Server as NetServer, type AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -9,6 +10,7 @@ import { EspalierError } from '../errors.js';
 import { tokenCheck } from './auth.js';
 import { readConfig, settingsOf, type ServerConfig, type ServerConfigInput } from './config.js';
 import { InferenceCore } from './core.js';
+import type { GrpcOptions, GrpcServer } from './grpc.js';
 import { inferenceRoutes } from './routes.js';
 import { engineLoader } from './loader.js';
 import type { ModelLoader } from './types.js';
@@ -27,6 +29,8 @@ export interface InferenceServer {
   readonly core: InferenceCore;
   /** Loads and warms the models, then accepts. Answers where it listens. */
   listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }>;
+  /** Where GET /metrics comes from, if not from this process alone: a cluster asks all workers. */
+  metricsFrom(text: () => Promise<string>): void;
   /** Not ready, answers what is under way, then ends. Safe to call twice. */
   close(): Promise<void>;
 }
@@ -117,7 +121,7 @@ export async function createServer(options: ServerOptions): Promise<InferenceSer
     logController: new LogController({ disableRequestLogging: !config.log.requests }),
     // A connection that is kept open is answered to the end also while the server closes.
     return503OnClosing: false,
-    forceCloseConnections: 'idle',
+    forceCloseConnections: false,
     requestTimeout: config.limits.bodyTimeoutMs,
     connectionTimeout: config.limits.idleTimeoutMs,
     keepAliveTimeout: config.limits.keepAliveTimeoutMs,
@@ -165,24 +169,25 @@ export async function createServer(options: ServerOptions): Promise<InferenceSer
     }
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'no such endpoint' }));
-  return new Server(config, app, core, metricsOf);
+  return new Server(config, app, core, metricsOf, { tls, authorize, log });
 }
 
 class Server implements InferenceServer {
   readonly #metricsOf: { text: () => Promise<string> };
   #closing: Promise<void> | undefined;
+  #grpc: GrpcServer | undefined;
 
   constructor(
     readonly config: ServerConfig,
     readonly app: FastifyInstance,
     readonly core: InferenceCore,
     metricsOf: { text: () => Promise<string> },
+    private readonly shared: Pick<GrpcOptions, 'tls' | 'authorize' | 'log'>,
   ) {
     this.#metricsOf = metricsOf;
   }
 
-  /** In a cluster the metrics of all workers are asked for elsewhere. */
-  set metricsSource(text: () => Promise<string>) {
+  metricsFrom(text: () => Promise<string>): void {
     this.#metricsOf.text = text;
   }
 
@@ -190,7 +195,25 @@ class Server implements InferenceServer {
     const { config, app, core } = this;
     await app.ready();
     // Probes see "live, not ready" while models are being loaded.
-    await app.listen({ host: config.http.host, port: config.http.port });
+    try {
+      await app.listen({ host: config.http.host, port: config.http.port });
+    } catch (cause) {
+      const { host, port } = config.http;
+      throw new EspalierError(
+        'IO_FAILED',
+        `http: cannot listen on ${host}:${port}: ${(cause as Error).message}`,
+        { parameter: 'http.port' },
+        cause,
+      );
+    }
+    if (config.grpc !== false) {
+      const { startGrpc } = await import('./grpc.js');
+      this.#grpc = await startGrpc(core, {
+        ...config.grpc,
+        ...this.shared,
+        idleTimeoutMs: config.limits.idleTimeoutMs,
+      });
+    }
     await core.load();
     const index = core.repository.index();
     if (index.length > 0 && !index.some(({ state }) => state === 'READY')) {
@@ -204,7 +227,11 @@ class Server implements InferenceServer {
     }
     core.repository.poll(config.pollSeconds);
     const http = app.server.address() as AddressInfo;
-    return { http, grpc: undefined };
+    const grpc =
+      config.grpc === false || this.#grpc === undefined
+        ? undefined
+        : { address: config.grpc.host, family: http.family, port: this.#grpc.port };
+    return { http, grpc };
   }
 
   close(): Promise<void> {
@@ -213,11 +240,32 @@ class Server implements InferenceServer {
   }
 
   async #end(): Promise<void> {
+    const { app, core } = this;
     const { delayMs, timeoutMs } = this.config.drain;
-    const drained = this.core.drain(delayMs + timeoutMs);
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
-    await drained;
-    await this.app.close();
-    await this.core.close();
+    core.stopBeingReady();
+    if (delayMs > 0 && app.server.listening) await sleep(delayMs);
+    const grpcEnd = this.#grpc?.close(timeoutMs);
+    if (app.server.listening) {
+      // No new connections; open ones are told "connection: close" with their next answer. Closing the idle ones at
+      // once would cut off requests that are on their way.
+      NetServer.prototype.close.call(app.server);
+      const until = performance.now() + Math.min(timeoutMs, POLITE_MS);
+      while (performance.now() < until && (await connections(app.server)) > 0) await sleep(10);
+    }
+    await core.quiet(timeoutMs);
+    // What is left is idle, or past its time.
+    const forced = setTimeout(() => app.server.closeAllConnections(), 1000);
+    await Promise.all([app.close(), grpcEnd]);
+    clearTimeout(forced);
+    await core.close();
   }
+}
+
+/** How long idle connections are left open for a request that may be on its way. */
+const POLITE_MS = 300;
+
+function connections(server: NetServer): Promise<number> {
+  return new Promise((resolve) =>
+    server.getConnections((error, count) => resolve(error === null ? count : 0)),
+  );
 }

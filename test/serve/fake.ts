@@ -133,7 +133,7 @@ export async function post(
   return {
     status: answer.status,
     headers: answer.headers,
-    json: isJson ? (JSON.parse(bytes.toString('utf8'))) : undefined,
+    json: isJson ? JSON.parse(bytes.toString('utf8')) : undefined,
     bytes,
   };
 }

@@ -1,0 +1,4 @@
+/** The program of a worker process. */
+import { runWorker } from './worker.js';
+
+runWorker();

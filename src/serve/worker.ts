@@ -1,0 +1,96 @@
+/** A worker of the cluster: one whole server on the shared ports, led by the primary. Started by node:cluster only. */
+import { EspalierError, type ErrorCode, ERROR_CODES } from '../errors.js';
+import {
+  Calls,
+  type Failure,
+  type Operation,
+  type Reply,
+  type ToPrimary,
+  type ToWorker,
+} from './messages.js';
+import { createServer, type InferenceServer } from './server.js';
+
+const calls = new Calls();
+let server: InferenceServer | undefined;
+
+const say = (message: ToPrimary): void => {
+  // The channel is closed once the primary is gone.
+  if (process.connected) process.send?.(message);
+};
+
+export function failureFrom(error: unknown): Failure {
+  return error instanceof EspalierError
+    ? { code: error.code, message: error.message }
+    : { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}
+
+export function errorFrom({ code, message }: Failure): EspalierError {
+  return new EspalierError(Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'INTERNAL', message);
+}
+
+async function ask(operation: Operation): Promise<unknown> {
+  const reply = await calls.make((id) => say({ kind: 'ask', id, operation }));
+  if (!reply.ok) throw errorFrom(reply.failure);
+  return reply.value;
+}
+
+async function perform(operation: Operation): Promise<unknown> {
+  const { core } = server!;
+  switch (operation.op) {
+    case 'load':
+      return core.repository.load(operation.name);
+    case 'unload':
+      return core.repository.unload(operation.name);
+    case 'refresh':
+      return core.repository.refresh();
+    case 'metrics':
+      return core.metrics.registry.getMetricsAsJSON();
+  }
+}
+
+async function onMessage(message: ToWorker): Promise<void> {
+  switch (message.kind) {
+    case 'start':
+      try {
+        server = await createServer(message.config);
+        // What one worker is told holds for all.
+        server.core.control = {
+          load: async (name) => void (await ask({ op: 'load', name })),
+          unload: async (name) => void (await ask({ op: 'unload', name })),
+        };
+        server.metricsFrom(async () => (await ask({ op: 'metrics' })) as string);
+        const { http, grpc } = await server.listen();
+        say({ kind: 'listening', http: http.port, grpc: grpc?.port });
+      } catch (error) {
+        say({ kind: 'failed', failure: failureFrom(error) });
+      }
+      return;
+    case 'call': {
+      const reply: Reply = await perform(message.operation).then(
+        (value) => ({ ok: true, value }),
+        (error: unknown) => ({ ok: false, failure: failureFrom(error) }),
+      );
+      say({ kind: 'reply', id: message.id, reply });
+      return;
+    }
+    case 'answer':
+      calls.settle(message.id, message.reply);
+      return;
+    case 'drain':
+      return end();
+  }
+}
+
+async function end(): Promise<void> {
+  await server?.close();
+  process.exit(0);
+}
+
+export function runWorker(): void {
+  process.on('message', (message: ToWorker) => void onMessage(message));
+  // Ctrl-C reaches the whole group: the primary decides. SIGTERM to one worker drains that one.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => void end());
+  // Without its primary a worker answers what it has and ends.
+  process.on('disconnect', () => void end());
+}
