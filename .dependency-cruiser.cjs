@@ -28,8 +28,8 @@ const ROOMS = {
       'prune',
     ],
   ],
-  serve: ['errors', 'files', 'engine', 'index'],
-  predict: ['errors', 'files', 'engine', 'index'],
+  serve: ['errors', 'files', 'engine'],
+  predict: ['errors', 'files', 'engine'],
   setup: ['errors', 'files', 'engine'],
 };
 

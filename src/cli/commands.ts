@@ -9,6 +9,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
 import { pruneCommand } from './commands/prune.js';
 import { runCommand } from './commands/run.js';
+import { serveCommand } from './commands/serve.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
 import { trainCommand } from './commands/train.js';
 
@@ -19,6 +20,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   convertCommand,
   inspectCommand,
   runCommand,
+  serveCommand,
   setupTensorflowCommand,
   doctorCommand,
 ];

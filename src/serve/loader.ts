@@ -2,8 +2,7 @@
 import type { ModelLoader, ServableModel } from './types.js';
 
 export const engineLoader: ModelLoader = async (source, options) => {
-  const { loadModel } = (await import('../index.js')) as unknown as {
-    loadModel: (source: string, options: { threads?: number }) => Promise<ServableModel>;
-  };
-  return loadModel(source, options);
+  const { loadModel } = await import('../engine/load.js');
+  // Tensors go in with a shape, so the answers are in a form that the batcher reads.
+  return (await loadModel(source, options)) as ServableModel;
 };

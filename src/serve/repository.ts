@@ -270,7 +270,10 @@ export class Repository {
     const began = performance.now();
     try {
       const options = settings(name);
-      const model = await loader(source.path, { threads: options.threads });
+      const model = await loader(source.path, {
+        threads: options.threads,
+        batchSizes: options.batchSizes,
+      });
       let served: ServedVersion;
       try {
         served = new ServedVersion(source, model, options, observer(name, version));

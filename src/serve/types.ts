@@ -27,8 +27,14 @@ export interface ServableModel {
   dispose(): void;
 }
 
+export interface LoaderOptions {
+  readonly threads?: number;
+  /** Batches that will be run: what can be prepared for them is prepared while loading. */
+  readonly batchSizes?: readonly number[];
+}
+
 /** Opens a model from a file, or from a folder that holds one. Rejects with an EspalierError. */
-export type ModelLoader = (source: string, options: { threads?: number }) => Promise<ServableModel>;
+export type ModelLoader = (source: string, options: LoaderOptions) => Promise<ServableModel>;
 
 /** The datatypes of the Open Inference Protocol. */
 export type Datatype =

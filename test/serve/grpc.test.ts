@@ -20,8 +20,8 @@ function client(
 
 const call = (stub: any, method: string, request: object = {}, options: object = {}): Promise<any> =>
   new Promise((resolve, reject) =>
-    stub[method](request, options, (error: unknown, value: unknown) =>
-      error === null ? resolve(value) : reject(error as Error),
+    stub[method](request, options, (error: Error | null, value: unknown) =>
+      error === null ? resolve(value) : reject(error),
     ),
   );
 
