@@ -1,8 +1,8 @@
 /** The engine's own loader, found when a model is first loaded: a server with another loader needs no engine. */
-import type { ModelLoader, ServableModel } from './types.js';
+import type { ModelLoader } from './types.js';
 
 export const engineLoader: ModelLoader = async (source, options) => {
   const { loadModel } = await import('../engine/load.js');
   // Tensors go in with a shape, so the answers are in a form that the batcher reads.
-  return (await loadModel(source, options)) as ServableModel;
+  return (await loadModel(source, options));
 };
