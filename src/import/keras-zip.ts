@@ -60,7 +60,10 @@ function layerWeights(file: Hdf5File, layer: WantedLayer, old: boolean): Record<
   for (const spec of layer.specs) {
     const wrapper = spec.maskOf !== undefined;
     const place = wrapper ? base.replace(/layer\/$/, '') : base;
-    const group = `${place}${spec.holder === undefined ? '' : `${spec.holder}/`}vars`;
+    const holder = spec.holder === undefined ? '' : `${spec.holder}/`;
+    // Keras 3 leaves out the underscore that such an object's attribute starts with.
+    const bare = holder.startsWith('_') && file.names(`${place}${holder}vars`) === undefined;
+    const group = `${place}${bare ? holder.slice(1) : holder}vars`;
     const count = counts.get(group) ?? 0;
     counts.set(group, Math.max(count + 1, (spec.index ?? 0) + 1));
     const path = `${group}/${spec.index ?? count}`;
