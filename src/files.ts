@@ -1,6 +1,6 @@
 /** Writing files so that a crash or Ctrl-C leaves the previous file whole. */
 import { randomBytes } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EspalierError } from './errors.js';
 
@@ -11,7 +11,7 @@ import { EspalierError } from './errors.js';
 export async function writeFileAtomic(path: string, data: string | Uint8Array): Promise<void> {
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}.tmp`;
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(temporary, 'wx');
     try {
       await file.writeFile(data);
@@ -28,5 +28,21 @@ export async function writeFileAtomic(path: string, data: string | Uint8Array): 
       { parameter: path },
       cause,
     );
+  }
+}
+
+/** mkdir -p. Node's own recursive mkdir never ends where a file system answers ENOENT to it, as /proc does. */
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' && dirname(path) !== path) {
+      await makeFolder(dirname(path));
+      await mkdir(path).catch((again: NodeJS.ErrnoException) => {
+        // Another process may have made it.
+        if (again.code !== 'EEXIST') throw again;
+      });
+    } else if (code !== 'EEXIST' && !(await stat(path).catch(() => null))?.isDirectory()) throw error;
   }
 }

@@ -16,22 +16,3 @@ export function packBits(numbers: Uint8Array, bits: number): Uint8Array {
   if (width > 0) out[at] = (held | (0xff << width)) & 255;
   return out;
 }
-
-/** The first `length` numbers; `bytes` must hold as many: ceil(length * bits / 8) bytes. */
-export function unpackBits(bytes: Uint8Array, bits: number, length: number): Uint8Array {
-  const numbers = new Uint8Array(length);
-  const mask = 2 ** bits - 1;
-  let held = 0;
-  let width = 0;
-  let at = 0;
-  for (let i = 0; i < length; i++) {
-    while (width < bits) {
-      held |= (bytes[at++] as number) << width;
-      width += 8;
-    }
-    numbers[i] = held & mask;
-    held >>>= bits;
-    width -= bits;
-  }
-  return numbers;
-}

@@ -7,7 +7,7 @@ import { OPERATION_CODECS, type OperationCodec } from './operations.js';
 import { PoolReader } from './pools.js';
 import { MAX_BITS, decodeRuns } from './runs.js';
 import { isObject, parseStrictJson, readSafetensors } from './safetensors.js';
-import { MAX_TOPS, decodeValues, fits, topBits, type CodedValues, type ValueDType } from './values.js';
+import { MAX_TOPS, decodeValues, topBits, type CodedValues, type ValueDType } from './values.js';
 
 /** Rows a file may have without holding anything for them; beyond, its bytes must grow with them. */
 const FREE_ROWS = 2 ** 20;
@@ -122,8 +122,9 @@ function readValues(json: Json, pools: PoolReader, what: string): Float32Array {
     throw bad(`${what}.high`, `${topBits(tops.length)} bits a value`, json.high);
   }
   const coded = { dtype, codes, palette, tops, high } as CodedValues;
-  if (!fits(coded)) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
-  return decodeValues(coded);
+  const values = decodeValues(coded);
+  if (values === null) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
+  return values;
 }
 
 function readTops(value: unknown, what: string): number[] {

@@ -6,7 +6,7 @@
  * - F16: where all are float16 numbers.
  * - U8, U16: indices into a palette where few differ (weights that were quantised once).
  */
-import { packBits, unpackBits } from './bits.js';
+import { packBits } from './bits.js';
 
 export type ValueDType = 'F32' | 'split' | 'F16' | 'U16' | 'U8';
 export type ValueArray = Float32Array | Uint16Array | Uint8Array;
@@ -45,33 +45,45 @@ function bytesOf({ dtype, codes, palette, high }: CodedValues): number {
   return dtype === 'split' ? bytes + SPLIT_GAIN : bytes;
 }
 
-/** What `fits` has let through as float32. F32 without a copy. */
-export function decodeValues({ dtype, codes, palette, tops = [], high }: CodedValues): Float32Array {
+/** As float32, F32 without a copy; null if an index lies outside of its list. */
+export function decodeValues({ dtype, codes, palette, tops = [], high }: CodedValues): Float32Array | null {
   if (dtype === 'F32') return codes as Float32Array;
   if (dtype === 'F16') return Float32Array.from(codes, fromHalf);
-  if (dtype === 'split') {
-    const bits = new Uint32Array(codes.length / 3);
-    const indices = unpackBits(high as Uint8Array, topBits(tops.length), bits.length);
-    for (let i = 0, at = 0; i < bits.length; i++, at += 3) {
-      const low =
-        (codes[at] as number) | ((codes[at + 1] as number) << 8) | ((codes[at + 2] as number) << 16);
-      bits[i] = low | ((tops[indices[i] as number] as number) << 24);
-    }
-    return new Float32Array(bits.buffer);
-  }
+  if (dtype === 'split') return joinSplit(codes, tops, high as Uint8Array);
   const values = new Float32Array(codes.length);
-  for (let i = 0; i < codes.length; i++) values[i] = (palette as Float32Array)[codes[i] as number] as number;
+  const { length } = palette as Float32Array;
+  for (let i = 0; i < codes.length; i++) {
+    const code = codes[i] as number;
+    if (code >= length) return null;
+    values[i] = (palette as Float32Array)[code] as number;
+  }
   return values;
 }
 
-/** Whether every index lies in its list. */
-export function fits({ dtype, codes, palette, tops = [], high }: CodedValues): boolean {
-  if (dtype === 'F32' || dtype === 'F16') return true;
-  const indices =
-    dtype === 'split' ? unpackBits(high as Uint8Array, topBits(tops.length), codes.length / 3) : codes;
-  const length = dtype === 'split' ? tops.length : (palette as Float32Array).length;
-  for (let i = 0; i < indices.length; i++) if ((indices[i] as number) >= length) return false;
-  return true;
+function joinSplit(low: ValueArray, tops: readonly number[], high: Uint8Array): Float32Array | null {
+  const bits = topBits(tops.length);
+  const mask = 2 ** bits - 1;
+  const words = new Uint32Array(low.length / 3);
+  const shifted = Uint32Array.from(tops, (top) => top << 24);
+  let held = 0;
+  let width = 0;
+  let from = 0;
+  for (let i = 0, at = 0; i < words.length; i++, at += 3) {
+    if (width < bits) {
+      held |= (high[from++] as number) << width;
+      width += 8;
+    }
+    const index = held & mask;
+    held >>>= bits;
+    width -= bits;
+    if (index >= shifted.length) return null;
+    words[i] =
+      (low[at] as number) |
+      ((low[at + 1] as number) << 8) |
+      ((low[at + 2] as number) << 16) |
+      (shifted[index] as number);
+  }
+  return new Float32Array(words.buffer);
 }
 
 function bitsOf(values: Float32Array): Uint32Array {

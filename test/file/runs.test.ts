@@ -95,7 +95,7 @@ it('values come back bit for bit, in two bytes where they are float16 numbers, i
   for (const [what, values, dtype] of cases) {
     const coded = encodeValues(values);
     expect([what, coded.dtype]).toEqual([what, dtype]);
-    expect(new Uint32Array(decodeValues(coded).slice().buffer)).toEqual(
+    expect(new Uint32Array((decodeValues(coded) as Float32Array).slice().buffer)).toEqual(
       new Uint32Array(values.slice().buffer),
     );
   }
