@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import { analyzeCommand } from './commands/analyze.js';
+import { benchCommand } from './commands/bench.js';
 import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   inspectCommand,
   runCommand,
   serveCommand,
+  benchCommand,
   setupTensorflowCommand,
   doctorCommand,
 ];

@@ -26,6 +26,8 @@ export interface RivalContext {
     onnx?: string;
     /** Dense, as a TFJS layers model (model.json). */
     tfjs?: string;
+    /** The user's own model.json, where the network came from one and is as it was: BatchNormalization not folded. */
+    tfjsGiven?: string;
   };
   inputs: RivalPort[];
   outputs: RivalPort[];
@@ -51,6 +53,8 @@ export interface Rival {
     inputs: RivalInput[],
   ): (() => RivalOutputs | Promise<RivalOutputs>) | Promise<() => RivalOutputs | Promise<RivalOutputs>>;
   dispose(): void | Promise<void>;
+  /** What a reader of the report should know of how it ran; asked after load. */
+  note?(): string;
   /** Versions of the libraries that did the work, for the report; asked after load. */
   versions?(): Record<string, string>;
 }

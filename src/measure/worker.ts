@@ -18,6 +18,7 @@ export type Request =
 export interface Loaded {
   name: string;
   versions: Record<string, string>;
+  note?: string;
   loadMs: number;
 }
 export interface Computed {
@@ -56,7 +57,7 @@ async function load(request: Extract<Request, { do: 'load' }>): Promise<Loaded> 
   rival = checkRival(exported);
   await rival.load(request.context);
   const loadMs = performance.now() - started;
-  return { name: rival.name, versions: rival.versions?.() ?? {}, loadMs };
+  return { name: rival.name, versions: rival.versions?.() ?? {}, note: rival.note?.(), loadMs };
 }
 
 function checkRival(value: unknown): Rival {

@@ -33,9 +33,11 @@ class TfjsNode implements Rival {
   readonly name = 'tfjs-node predict';
   private tf: typeof Tf | undefined;
   private model: Tf.LayersModel | undefined;
+  private network = 'layers rebuilt from what espalier runs';
 
   async load({ files }: RivalContext): Promise<void> {
-    if (files.tfjs === undefined) throw new Error('the network cannot be written as a TFJS layers model');
+    if (files.tfjs === undefined && files.tfjsGiven === undefined)
+      throw new Error('the network cannot be written as a TFJS layers model');
     // Threads are set by the environment, TF_NUM_INTRAOP_THREADS and TF_NUM_INTEROP_THREADS, before this import.
     const tf = createRequire(import.meta.url)('@tensorflow/tfjs-node') as typeof Tf;
     if (tf.getBackend() !== 'tensorflow') {
@@ -43,6 +45,15 @@ class TfjsNode implements Rival {
     }
     this.tf = tf;
     registerOwnActivation(tf);
+    if (files.tfjsGiven !== undefined) {
+      try {
+        this.model = await tf.loadLayersModel(`file://${files.tfjsGiven}`);
+        this.network = 'the model.json as given';
+        return;
+      } catch {
+        // It lacks many layers of Keras: then it gets the network that computes the same.
+      }
+    }
     this.model = await tf.loadLayersModel(`file://${files.tfjs}`);
   }
 
@@ -69,6 +80,10 @@ class TfjsNode implements Rival {
   dispose(): void {
     this.model?.dispose();
     this.model = undefined;
+  }
+
+  note(): string {
+    return this.network;
   }
 
   versions(): Record<string, string> {

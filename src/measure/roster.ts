@@ -1,0 +1,88 @@
+/** The rivals that `espalier bench` knows, and the user's own. */
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { invalid } from '../errors.js';
+
+export interface Entry {
+  /** Unique in a run. */
+  id: string;
+  /** Shown until the rival has told its own name. */
+  name: string;
+  module: string;
+  /** Handed to the module's `make`, where one module holds several rivals. */
+  variant?: string;
+  /** Files that it reads. */
+  needs: ('onnx' | 'tfjs')[];
+  /** How to get it. */
+  install: string;
+  /** What to do where it is there and does not work. */
+  repair?: string;
+}
+
+const module = (name: string) => fileURLToPath(new URL(`./rivals/${name}.js`, import.meta.url));
+const espalier = (variant: string, name: string): Entry => ({
+  id: variant,
+  name,
+  module: module('espalier'),
+  variant,
+  needs: [],
+  install: 'npm rebuild espalier --ignore-scripts=false',
+});
+
+/** Always measured. The first is what the others' answers are compared with. */
+export const OWN: readonly Entry[] = [
+  espalier('espalier', 'espalier runSync'),
+  espalier('espalier-bind', 'espalier bind'),
+];
+
+/** What --against names, in the order of its default. */
+export const AGAINST: Readonly<Record<string, readonly Entry[]>> = {
+  'tfjs-node': [
+    {
+      id: 'tfjs-node',
+      name: 'tfjs-node predict',
+      module: module('tfjs-node'),
+      needs: ['tfjs'],
+      install: 'npm install --ignore-scripts @tensorflow/tfjs-node@4.22.0 && npx espalier setup-tensorflow',
+      repair: 'npx espalier setup-tensorflow',
+    },
+  ],
+  onnxruntime: [
+    {
+      id: 'onnxruntime',
+      name: 'onnxruntime-node',
+      module: module('onnxruntime'),
+      needs: ['onnx'],
+      install: 'npm install onnxruntime-node onnx-proto',
+    },
+  ],
+  dense: [
+    espalier('espalier-dense', 'espalier dense runSync'),
+    espalier('espalier-dense-bind', 'espalier dense bind'),
+  ],
+};
+
+/** The entries of --against and --rival. Throws INVALID_ARGUMENT for an unknown name, NOT_FOUND for a missing file. */
+export function roster(against: readonly string[], modules: readonly string[]): Entry[] {
+  const entries = [...OWN];
+  for (const name of new Set(against)) {
+    const found = Object.hasOwn(AGAINST, name) ? AGAINST[name] : undefined;
+    if (found === undefined) {
+      throw invalid('INVALID_ARGUMENT', '--against', `some of ${Object.keys(AGAINST).join(', ')}`, name);
+    }
+    entries.push(...found);
+  }
+  for (const [index, path] of modules.entries()) {
+    const file = resolve(path);
+    if (!existsSync(file)) throw invalid('NOT_FOUND', '--rival', 'a file with a module', path);
+    entries.push({
+      id: `rival-${index + 1}`,
+      name: path,
+      module: file,
+      needs: ['onnx', 'tfjs'],
+      install: '',
+    });
+  }
+  return entries;
+}

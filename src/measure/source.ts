@@ -1,0 +1,32 @@
+/** The model to measure, as a program with dense matrices. */
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Program } from '../compile/program.js';
+import { programOf } from '../convert.js';
+import { withCsr } from '../engine/csr.js';
+import { espBytes as readEsp } from '../engine/source.js';
+import { readProgram } from '../file/read.js';
+import { writeProgram } from '../file/write.js';
+import { denseProgram } from './matrix.js';
+
+export interface Source {
+  program: Program;
+  /** The bytes of the .esp file, where it is one. */
+  esp?: Uint8Array;
+  /** The path of the model.json, where it is one. */
+  tfjs?: string;
+}
+
+/** Throws as loadModel does for what is no model. */
+export async function readSource(model: string): Promise<Source> {
+  const esp = await readEsp(model);
+  if (esp !== null) return { program: denseProgram(readProgram(esp)), esp };
+  const program = denseProgram(await programOf(model));
+  const json = (await stat(model)).isDirectory() ? join(model, 'model.json') : model;
+  return { program, tfjs: json.endsWith('.json') ? json : undefined };
+}
+
+/** The program as the bytes of an .esp file. */
+export async function espBytes(program: Program): Promise<Uint8Array> {
+  return writeProgram(withCsr(program));
+}

@@ -1,0 +1,9 @@
+/** Never answers. */
+export default {
+  name: 'hang',
+  load() {
+    for (;;);
+  },
+  run: () => [],
+  dispose() {},
+};

@@ -1,0 +1,2 @@
+/** Lacks a method. */
+export default { name: 'no rival', load() {}, dispose() {} };
