@@ -1,7 +1,7 @@
 /** Model config + weights → Network: calls of layers in an order in which they can be computed. */
 import { EspalierError } from '../errors.js';
 import type { Origin } from '../network/config.js';
-import { unsupported, wrong } from '../network/config.js';
+import { own, unsupported, wrong } from '../network/config.js';
 import type { WeightSpec } from '../network/layers/kind.js';
 import { checkValue, sameShape, showShape } from '../network/shapes.js';
 import type { DType, Network, Node, Port, Tensor, Value } from '../network/types.js';
@@ -81,6 +81,10 @@ class Builder {
   private readonly layerIndex = new Map<ParsedLayer, Map<string, number>>();
   private readonly values: Value[] = [];
   private readonly masks = new Map<number, Mask>();
+  /** Masks that layers made, by how Keras 3 writes them as operations on the layer's input. */
+  private readonly written = new Map<string, number>();
+  /** NotEqual before its Any, which alone is no mask: stands for it under a negative number. */
+  private readonly halves: string[] = [];
   private readonly nodes: Node[] = [];
 
   constructor(private readonly origin: Origin) {}
@@ -137,6 +141,8 @@ class Builder {
       if (part.type === 'input') {
         if (i !== 0) throw wrong(`${config.name}.layers[${i}]`, 'an InputLayer first only', layer.name);
         this.checkInputs(config.name, [part.value], values);
+      } else if (part.type === 'mask') {
+        throw wrong(`${config.name}.layers[${i}]`, 'a layer', part.operation);
       } else {
         values = this.callPart(part, values, new Map());
       }
@@ -177,13 +183,24 @@ class Builder {
         return Array.isArray(value) ? value.map(resolve) : value;
       };
       const args = new Map(Object.entries(call.kwargs).map(([name, value]) => [name, resolve(value)]));
+      if (part.type === 'mask') {
+        const mask = inLayer(layer.name, layer.className, () =>
+          this.maskOperation(part, values, call.constants),
+        );
+        results.set(key, [mask]);
+        continue;
+      }
+      if (call.constants.length > 0) throw wrong(what, 'tensors', call.constants[0]);
       results.set(key, this.callPart(part, values, args));
     }
-    return config.outputs.map((ref) => calls.find(ref, results, `${config.name}.output_layers`));
+    const outputs = config.outputs.map((ref) => calls.find(ref, results, `${config.name}.output_layers`));
+    if (outputs.some((value) => value < 0))
+      throw wrong(`${config.name}.output_layers`, 'outputs of layers', 'NotEqual');
+    return outputs;
   }
 
   private callPart(
-    part: Exclude<Part, { type: 'input' }>,
+    part: Exclude<Part, { type: 'input' | 'mask' }>,
     inputs: readonly number[],
     args: Map<string, unknown>,
   ): number[] {
@@ -203,6 +220,9 @@ class Builder {
   ): number[] {
     const { kind } = parsed;
     const inputs = [...positional];
+    if (positional.some((value) => value < 0)) {
+      throw unsupported('inbound_nodes', 'a tensor that NotEqual gives', 'use the masks that Masking makes');
+    }
     for (const name of kind.tensorArguments ?? []) {
       inputs.push(...tensors(name, args.get(name)));
       args.delete(name);
@@ -235,6 +255,11 @@ class Builder {
       }
     }
     const outputs = this.addNode(parsed, settings, inputs);
+    if (masking === 'make') {
+      const value = (settings as { maskValue?: number }).maskValue;
+      const made = value === undefined ? notEqual(inputs[0]!, 0) : `any ${notEqual(inputs[0]!, value)}`;
+      this.written.set(made, outputs[1]!);
+    }
     return this.passMasks(masking, masks, outputs, settings);
   }
 
@@ -285,6 +310,36 @@ class Builder {
     return this.layers.length - 1;
   }
 
+  /**
+   * The mask that an operation of Keras 3 stands for: one that a layer has made already. Others are refused.
+   */
+  private maskOperation(
+    part: Extract<Part, { type: 'mask' }>,
+    values: readonly number[],
+    constants: readonly number[],
+  ): number {
+    const [first, second] = values;
+    const { operation } = part;
+    if (operation === 'NotEqual' && values.length === 1 && constants.length === 1) {
+      const key = notEqual(first!, constants[0]!);
+      const made = this.written.get(key);
+      if (made !== undefined) return made;
+      this.halves.push(key);
+      return -this.halves.length;
+    }
+    if (operation === 'Any' && values.length === 1 && first! < 0 && own(part.config, 'keepdims') !== true) {
+      const made = this.written.get(`any ${this.halves[-first! - 1]!}`);
+      if (made !== undefined && lastAxis(own(part.config, 'axis'))) return made;
+    }
+    if (operation.startsWith('Logical') && values.length === 2 && first === second && first! >= 0)
+      return first!;
+    throw unsupported(
+      'class_name',
+      `the operation ${operation}`,
+      'use the masks that Masking and Embedding make',
+    );
+  }
+
   /** Notes which outputs have a mask; a made mask is no output that the model's graph knows. */
   private passMasks(
     masking: string,
@@ -312,12 +367,19 @@ class Builder {
   }
 }
 
+const notEqual = (value: number, constant: number): string => `${value} != ${constant}`;
+
+function lastAxis(axis: unknown): boolean {
+  return axis === -1 || (Array.isArray(axis) && axis.length === 1 && axis[0] === -1);
+}
+
 /** The tensors of an argument that may be one, a list, or null. */
 function tensors(name: string, value: unknown): number[] {
   if (value === undefined || value === null) return [];
   const list: unknown[] = Array.isArray(value) ? value : [value];
   return list.map((item) => {
-    if (!(item instanceof ValueArgument)) throw unsupported(name, 'a constant', 'give a tensor of the model');
+    if (!(item instanceof ValueArgument) || item.value < 0)
+      throw unsupported(name, 'a constant', 'give a tensor of the model');
     return item.value;
   });
 }

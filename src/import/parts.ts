@@ -23,9 +23,20 @@ export interface ParsedLayer {
   readonly wrapper: string | null;
 }
 
+/** Operations with which Keras 3 writes out the masks that layers hand on. */
+export type MaskOperation = 'NotEqual' | 'Any' | 'LogicalOr' | 'LogicalAnd';
+
+const MASK_OPERATIONS: readonly string[] = [
+  'NotEqual',
+  'Any',
+  'LogicalOr',
+  'LogicalAnd',
+] satisfies MaskOperation[];
+
 export type Part =
   | { readonly type: 'input'; readonly value: Value }
   | { readonly type: 'layer'; readonly layer: ParsedLayer }
+  | { readonly type: 'mask'; readonly operation: MaskOperation; readonly config: Record<string, unknown> }
   | { readonly type: 'model'; readonly model: Model };
 
 export interface Model {
@@ -113,6 +124,9 @@ export class Parser {
         const value = inputValue(layer.config);
         if (!place.distributed) return { type: 'input', value };
         return { type: 'input', value: { ...value, shape: [null, null, ...value.shape.slice(1)] } };
+      }
+      if (this.origin.keras === 3 && MASK_OPERATIONS.includes(layer.className)) {
+        return { type: 'mask', operation: layer.className as MaskOperation, config: layer.config };
       }
       if (layer.className === 'TimeDistributed' && !place.distributed) {
         return this.part(wrapped(layer, false), {

@@ -15,6 +15,8 @@ export interface TensorRef {
 /** One call of a layer in a functional model. */
 export interface Call {
   readonly inputs: readonly TensorRef[];
+  /** Numbers among the positional arguments (of the operations with which Keras 3 writes masks). */
+  readonly constants: readonly number[];
   /** Further arguments; tensors among them are TensorRef wrapped in a TensorArgument. */
   readonly kwargs: Readonly<Record<string, unknown>>;
 }
@@ -150,7 +152,7 @@ function keras2Call(value: unknown, what: string): Call {
     }
     return ref;
   });
-  return { inputs, kwargs };
+  return { inputs, constants: [], kwargs };
 }
 
 function keras2Argument(value: unknown): unknown {
@@ -166,16 +168,18 @@ function keras3Call(call: Record<string, unknown>, what: string): Call {
   if (!Array.isArray(args)) throw wrong(`${what}.args`, 'a list', args);
   if (!isRecord(given)) throw wrong(`${what}.kwargs`, 'an object', given);
   const inputs: TensorRef[] = [];
+  const constants: number[] = [];
   const collect = (value: unknown): void => {
     const ref = keras3Ref(value);
     if (ref !== null) inputs.push(ref);
     else if (Array.isArray(value)) value.forEach(collect);
+    else if (typeof value === 'number') constants.push(value);
     else if (value !== null) throw wrong(`${what}.args`, 'tensors', value);
   };
   args.forEach(collect);
   const kwargs: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
   for (const key of Object.keys(given)) kwargs[key] = keras3Argument(own(given, key));
-  return { inputs, kwargs };
+  return { inputs, constants, kwargs };
 }
 
 function keras3Ref(value: unknown): TensorRef | null {
