@@ -368,6 +368,69 @@ TEST_P(LinearTest, EveryNumberOfColumnsAndSamples) {
   }
 }
 
+// Against the oracle of the rounded weights; the rounding itself is within what its header tells.
+TEST(LinearValues, FewerBitsWithFloat32Sums) {
+  const Csr csr = random_csr(203, 310, 0.7, 81);
+  const auto bias = random_floats(csr.rows, 82);
+  const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 83);
+  for (ValueFormat format : {ValueFormat::kBfloat16, ValueFormat::kInt8}) {
+    Csr rounded = csr;
+    round_values(rounded, format);
+    ASSERT_LE(rounded.values.size(), csr.values.size());
+    for (uint32_t row = 0; row < csr.rows; ++row) {
+      const int32_t begin = csr.row_ptr[row], end = csr.row_ptr[row + 1];
+      const float scale = int8_scale(csr.values.data() + begin, static_cast<size_t>(end - begin));
+      for (int32_t i = begin, at = rounded.row_ptr[row]; i < end; ++i) {
+        const bool kept = at < rounded.row_ptr[row + 1] && rounded.col_idx[at] == csr.col_idx[i];
+        const float stored = kept ? rounded.values[at++] : 0.0f;
+        const float bound =
+            format == ValueFormat::kInt8 ? 0.5001f * scale : std::fabs(csr.values[i]) / 256.0f;
+        ASSERT_LE(std::fabs(stored - csr.values[i]), bound);
+      }
+    }
+    for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+      if (!isa_available(isa)) continue;
+      for (bool cold : {false, true}) {
+        LinearOptions options;
+        options.isa = isa;
+        options.values = format;
+        options.cold = cold;
+        const auto linear = Linear::make(csr.view(), bias.data(), kRelu, options);
+        for (int parts : {1, 3}) {
+          ASSERT_NO_FATAL_FAILURE(
+              run_samples(*linear, rounded, bias.data(), kRelu, 1, parts, inputs));
+          ASSERT_NO_FATAL_FAILURE(
+              run_panel(*linear, rounded, bias.data(), kRelu, 20, 32, parts, inputs));
+        }
+        if (cold && isa == Isa::kAvx2) {
+          EXPECT_EQ(linear->info(1).layout,
+                    format == ValueFormat::kInt8 ? "sell8_i8" : "sell8_bf16");
+        }
+      }
+    }
+  }
+}
+
+TEST(LinearTune, MeasuresAndStaysRight) {
+  const Csr csr = random_csr(97, 130, 0.8, 91);
+  const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 92);
+  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+    if (!isa_available(isa)) continue;
+    LinearOptions options;
+    options.isa = isa;
+    options.tune = true;
+    const auto linear = Linear::make(csr.view(), nullptr, kRelu, options);
+    for (int n : {1, 3}) {
+      ASSERT_NO_FATAL_FAILURE(run_samples(*linear, csr, nullptr, kRelu, n, 1, inputs));
+    }
+    ASSERT_NO_FATAL_FAILURE(run_panel(*linear, csr, nullptr, kRelu, 30, 32, 1, inputs));
+    for (int n : {1, 3, 30}) {
+      EXPECT_GT(linear->info(n).measured_ns, 0);
+      EXPECT_EQ(linear->info(n).reason, "measured at load");
+    }
+  }
+}
+
 TEST(LinearMake, RefusesAnUnknownLayout) {
   const Csr csr = random_csr(4, 4, 0.5, 1);
   LinearOptions options;

@@ -6,8 +6,8 @@
 
 namespace espalier {
 
-std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n,
-                                  bool cold) {
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold,
+                                  ValueFormat format) {
   std::vector<Candidate> list;
   list.push_back({"dense", dense_ns(isa, csr.rows, csr.cols, n, cold), 4.0 * csr.rows * csr.cols,
                   [=] { return make_dense_layout(csr, isa); }});
@@ -37,9 +37,18 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
   const SellKernels* sell = sell_kernels(isa);
   if (n <= kSampleMajorMax && sell != nullptr && csr.cols <= kSellMostCols) {
     const SellCount count = count_sell(csr, sell->lanes);
-    list.push_back({sell->layout, sell_ns(isa, count, sell->lanes, n, cold),
-                    6.0 * sell->lanes * count.steps,
-                    [=] { return make_sell_layout(csr, bias, *sell); }});
+    std::vector<ValueFormat> formats = {ValueFormat::kFloat32};
+    if (format != ValueFormat::kFloat32) formats.push_back(format);
+    for (ValueFormat stored : formats) {
+      const bool bf16 = stored == ValueFormat::kBfloat16, i8 = stored == ValueFormat::kInt8;
+      const double entry_bytes = bf16 ? 4.0 : i8 ? 3.0 : 6.0;
+      list.push_back({bf16 ? sell->layout_bf16
+                      : i8 ? sell->layout_i8
+                           : sell->layout,
+                      sell_ns(isa, count, sell->lanes, entry_bytes, n, cold),
+                      entry_bytes * sell->lanes * count.steps,
+                      [=] { return make_sell_layout(csr, bias, *sell, stored); }});
+    }
   }
   // AVX-512 has permute-blocks for several samples.
   if (n > kSampleMajorMax || (n > 1 && isa != Isa::kAvx512)) {

@@ -27,9 +27,11 @@ struct Candidate {
   }
 };
 
-// For batches of n. `csr` and `bias` outlive the candidates. The dense layout is always among them
-// and comes first.
-std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold);
+// For batches of n. format: of the values, which are rounded to it already; layouts that store them
+// in it come beside those in float32. `csr` and `bias` outlive the candidates. The dense layout is
+// always among them and comes first.
+std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold,
+                                  ValueFormat format);
 
 // The names of all layouts for an instruction set.
 std::vector<std::string> layout_names(Isa isa);

@@ -155,10 +155,11 @@ double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, int n, bool cold) {
   return at_least_reading(isa, ns, plan.bytes, cold);
 }
 
-double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, int n, bool cold) {
+double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, double entry_bytes, int n,
+               bool cold) {
   const SellCost& cost = costs(isa).sell;
   return at_least_reading(isa, n * (cost.step * count.steps + cost.group * count.groups),
-                          6.0 * lanes * count.steps, cold);
+                          entry_bytes * lanes * count.steps, cold);
 }
 
 double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const RowTilesPlan& plan,

@@ -13,6 +13,7 @@
 #include "sparse/csr.h"
 #include "sparse/permute_block.h"
 #include "sparse/row_blocks.h"
+#include "sparse/value_format.h"
 
 namespace espalier {
 
@@ -77,7 +78,7 @@ std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float
 
 const SellKernels* sell_kernels(Isa isa);  // nullptr if there are none
 std::unique_ptr<Layout> make_sell_layout(const CsrView& csr, const float* bias,
-                                         const SellKernels& kernels);
+                                         const SellKernels& kernels, ValueFormat format);
 
 struct RowTilesPlan {
   std::string name;  // "tiles8", "tiles16", "tiles32", "tiles64": for so many columns at most

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
+#include <cstring>
 #include <new>
 
 #include "kernels/elementwise/elementwise.h"
@@ -19,6 +21,11 @@ constexpr double kPartNs = 8000;
 
 constexpr double kClearGain = 0.96;
 
+// Tuning: a layout whose prediction is this much above the best one is not measured; calls a
+// layout.
+constexpr double kWorthMeasuring = 1.5, kTuneNs = 2e6;
+constexpr int kTuneWarmUp = 5, kTuneCalls = 60;
+
 // Batch sizes that share a layout, and the size for which it is chosen.
 constexpr int kRegimes = 9;
 constexpr int kPanelRegime = 4;  // the first that lies in panels
@@ -32,12 +39,18 @@ class LinearImpl final : public Linear {
  public:
   LinearImpl(const CsrView& csr, const float* bias, Activation activation,
              const LinearOptions& options)
-      : isa_(options.isa), forced_(options.layout), cold_(options.cold), activation_(activation) {
+      : isa_(options.isa),
+        forced_(options.layout),
+        cold_(options.cold),
+        tune_(options.tune),
+        format_(options.values),
+        activation_(activation) {
     csr_.rows = csr.rows;
     csr_.cols = csr.cols;
     csr_.row_ptr.assign(csr.row_ptr, csr.row_ptr + csr.rows + 1);
     csr_.col_idx.assign(csr.col_idx, csr.col_idx + csr.nnz());
     csr_.values.assign(csr.values, csr.values + csr.nnz());
+    round_values(csr_, format_);
     bias_.assign((csr.rows + 15) / 16 * 16, 0.0f);
     if (bias != nullptr) std::copy(bias, bias + csr.rows, bias_.begin());
     const bool fused = is_fused(activation.kind);
@@ -98,6 +111,7 @@ class LinearImpl final : public Linear {
     info.reason = regime.reason;
     info.predicted_ns = regime.ns;
     info.dense_ns = regime.dense_ns;
+    info.measured_ns = regime.measured_ns;
     info.bytes = regime.layout->bytes();
     return info;
   }
@@ -125,6 +139,7 @@ class LinearImpl final : public Linear {
     const char* reason = nullptr;
     double ns = 0;
     double dense_ns = 0;
+    double measured_ns = 0;
   };
 
   static RowRange rows_of(const Layout& layout, BlockRange blocks) {
@@ -133,7 +148,8 @@ class LinearImpl final : public Linear {
 
   // A forced layout that has no kernel for n is no candidate: then the least cost decides.
   void choose(int n, Regime& regime) const {
-    const std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n, cold_);
+    const std::vector<Candidate> list =
+        candidates(csr_.view(), bias_.data(), isa_, n, cold_, format_);
     regime.dense_ns = list.front().ns;
     const Candidate* best = nullptr;
     for (const Candidate& candidate : list) {
@@ -150,6 +166,7 @@ class LinearImpl final : public Linear {
       regime.reason = best == &list.front() ? "no sparse layout is predicted to be faster"
                                             : "the least predicted cost";
     }
+    if (tune_ && forced_.empty()) return tune(list, n, regime);
     regime.ns = best->ns;
     // Regimes share what is packed already.
     for (const Regime& other : regimes_) {
@@ -159,6 +176,53 @@ class LinearImpl final : public Linear {
       }
     }
     regime.layout = best->make();
+  }
+
+  // Packs and measures all candidates that could be the best, and keeps the fastest.
+  void tune(const std::vector<Candidate>& list, int n, Regime& regime) const {
+    double least = list.front().ns;
+    for (const Candidate& candidate : list) least = std::min(least, candidate.ns);
+    for (const Candidate& candidate : list) {
+      if (candidate.ns > kWorthMeasuring * least) continue;
+      std::shared_ptr<Layout> layout = candidate.make();
+      const double ns = measure(*layout, n);
+      if (regime.layout != nullptr && ns >= regime.measured_ns) continue;
+      regime.layout = std::move(layout);
+      regime.ns = candidate.ns;
+      regime.measured_ns = ns;
+    }
+    regime.reason = "measured at load";
+    for (const Regime& other : regimes_) {
+      if (other.layout != nullptr &&
+          std::strcmp(other.layout->name(), regime.layout->name()) == 0) {
+        regime.layout = other.layout;
+        return;
+      }
+    }
+  }
+
+  // The shortest of some calls with a batch of n.
+  double measure(const Layout& layout, int n) const {
+    const size_t columns = (static_cast<size_t>(n) + 15) / 16 * 16;
+    const size_t x_stride = (csr_.cols + size_t{15}) / 16 * 16, y_stride = bias_.size();
+    const bool samples = n <= kSampleMajorMax;
+    AlignedVector<float> x(samples ? n * x_stride : columns * csr_.cols, 0.5f);
+    AlignedVector<float> y(samples ? n * y_stride : columns * csr_.rows);
+    const BlockRange all = {0, layout.row_blocks().count()};
+    double best = HUGE_VAL, spent = 0;
+    for (int call = 0; call < kTuneCalls && (call < kTuneWarmUp + 3 || spent < kTuneNs); ++call) {
+      const auto begin = std::chrono::steady_clock::now();
+      if (samples) {
+        layout.run_samples({x.data(), x_stride, y.data(), y_stride, n}, epilogue_, all);
+      } else {
+        layout.run_panel({x.data(), columns, y.data(), columns, n}, epilogue_, all);
+      }
+      const std::chrono::duration<double, std::nano> time =
+          std::chrono::steady_clock::now() - begin;
+      spent += time.count();
+      if (call >= kTuneWarmUp) best = std::min(best, time.count());
+    }
+    return best;
   }
 
   // Batches that nobody prepared for, such as the last few columns of a large one, are served by
@@ -215,6 +279,8 @@ class LinearImpl final : public Linear {
   Isa isa_;
   std::string forced_;
   bool cold_;
+  bool tune_;
+  ValueFormat format_;
   Activation activation_;
   Epilogue epilogue_;
   void (*activate_)(Activation, float*, size_t) = nullptr;  // set where the kernels do not fuse it

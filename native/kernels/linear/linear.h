@@ -15,6 +15,7 @@
 #include "cpu/features.h"
 #include "kernels/activation.h"
 #include "sparse/csr.h"
+#include "sparse/value_format.h"
 
 namespace espalier {
 
@@ -39,6 +40,12 @@ struct LinearOptions {
   // The weights are not in a cache when a call comes, as with a model larger than the last-level
   // cache: small layouts win over fast ones.
   bool cold = false;
+  // Rounds the weights, and adds layouts that store them in fewer bits to those that are weighed
+  // against each other; sums stay float32.
+  ValueFormat values = ValueFormat::kFloat32;
+  // prepare() packs the layouts that are predicted to be within half as much again of the best,
+  // measures them and keeps the fastest, instead of trusting the prediction.
+  bool tune = false;
 };
 
 // What was chosen for a batch, for explain().
@@ -48,6 +55,7 @@ struct LinearInfo {
   std::string reason;       // one short sentence
   double predicted_ns = 0;  // for one call with this batch, one thread
   double dense_ns = 0;      // the same for the dense kernel
+  double measured_ns = 0;   // the same where LinearOptions::tune measured it, else 0
   size_t bytes = 0;         // memory of this layout
 };
 

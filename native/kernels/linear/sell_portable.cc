@@ -4,7 +4,15 @@
 
 namespace espalier {
 
-const SellKernels kSellPortable = {Quad::kWidth, sell_batch<Quad>, "sell4",
-                                   "spmv_f32_sell4_portable"};
+const SellKernels kSellPortable = {Quad::kWidth,
+                                   sell_batch<Quad, float>,
+                                   "sell4",
+                                   "spmv_f32_sell4_portable",
+                                   sell_batch<Quad, uint16_t>,
+                                   "sell4_bf16",
+                                   "spmv_bf16_sell4_portable",
+                                   sell_batch<Quad, int8_t>,
+                                   "sell4_i8",
+                                   "spmv_i8_sell4_portable"};
 
 }  // namespace espalier

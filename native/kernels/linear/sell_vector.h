@@ -23,6 +23,20 @@ ESPALIER_INLINE uint32_t column_pair(const uint16_t* columns) {
 }
 
 template <typename V>
+ESPALIER_INLINE typename V::Vector lane_weights(const float* p) {
+  return V::load(p);
+}
+template <typename V>
+ESPALIER_INLINE typename V::Vector lane_weights(const uint16_t* p) {
+  return V::load_bf16(p);
+}
+template <typename V>
+ESPALIER_INLINE typename V::Vector lane_weights(const int8_t* p) {
+  return V::load_i8(p);
+}
+
+// W: float, uint16_t (bfloat16) or int8_t.
+template <typename V, typename W>
 bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x, float* y,
                   uint32_t group_begin, uint32_t group_end) {
   constexpr int kLanes = V::kWidth;
@@ -31,7 +45,8 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
   uint32_t bad = 0;
   const uint16_t* columns =
       view.columns + static_cast<size_t>(view.group_steps[group_begin]) * kLanes;
-  const float* weights = view.weights + static_cast<size_t>(view.group_steps[group_begin]) * kLanes;
+  const W* weights = static_cast<const W*>(view.weights) +
+                     static_cast<size_t>(view.group_steps[group_begin]) * kLanes;
   for (uint32_t group = group_begin; group < group_end; ++group) {
     uint32_t steps = view.group_steps[group + 1] - view.group_steps[group];
     typename V::Vector sums[kChains][kLanes];
@@ -39,7 +54,7 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
       ESPALIER_UNROLL for (int i = 0; i < kLanes; ++i) sums[c][i] = V::zero();
     }
     const auto add_step = [&](int chain) __attribute__((always_inline)) {
-      const typename V::Vector lanes = V::load(weights);
+      const typename V::Vector lanes = lane_weights<V>(weights);
       ESPALIER_UNROLL for (int i = 0; i < kLanes; i += 2) {
         const uint32_t pair = column_pair(columns + i);
         sums[chain][i] = V::fma(lanes, V::broadcast(x + (pair & 0xffff)), sums[chain][i]);
@@ -58,8 +73,12 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
         sums[0][i] = V::add(sums[0][i], sums[kChains - 1][i]);
       }
     }
+    const typename V::Vector bias = V::load(view.bias + static_cast<size_t>(group) * kLanes);
+    // Only int8 has scales.
     const typename V::Vector sum =
-        V::add(V::diagonal(sums[0]), V::load(view.bias + static_cast<size_t>(group) * kLanes));
+        sizeof(W) == 1 ? V::fma(V::diagonal(sums[0]),
+                                V::load(view.scales + static_cast<size_t>(group) * kLanes), bias)
+                       : V::add(V::diagonal(sums[0]), bias);
     const typename V::Vector result = V::activate(epilogue, sum);
     const uint32_t* rows = view.order + static_cast<size_t>(group) * kLanes;
     alignas(64) float values[kLanes];
@@ -72,13 +91,13 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
   return bad == 0;
 }
 
-template <typename V>
+template <typename V, typename W>
 bool sell_batch(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
                 uint32_t group_begin, uint32_t group_end) {
   bool finite = true;
   for (int s = 0; s < batch.n; ++s) {
-    finite &= sell_samples<V>(view, epilogue, batch.x + s * batch.x_stride,
-                              batch.y + s * batch.y_stride, group_begin, group_end);
+    finite &= sell_samples<V, W>(view, epilogue, batch.x + s * batch.x_stride,
+                                 batch.y + s * batch.y_stride, group_begin, group_end);
   }
   return finite;
 }

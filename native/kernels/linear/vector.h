@@ -8,6 +8,7 @@
 //   store_first(p, v, n)          the first n lanes, no byte more
 //   add, fma(a, b, c) = a b + c
 //   load_four(p), spread(f, i)    four floats, one of them in all lanes
+//   load_bf16(p), load_i8(p)      weights in fewer bits, as floats
 //   diagonal(v[kWidth])           lane i of v[i]
 //   activate(epilogue, v)         NaN stays NaN
 //   not_finite(v)                 a bit for each lane that is NaN or Inf

@@ -38,6 +38,14 @@ struct Ymm {
            : i == 2 ? _mm256_permute_ps(four, 0xaa)
                     : _mm256_permute_ps(four, 0xff);
   }
+  ESPALIER_INLINE Vector load_bf16(const uint16_t* p) {
+    const __m128i halves = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(halves), 16));
+  }
+  ESPALIER_INLINE Vector load_i8(const int8_t* p) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes));
+  }
   ESPALIER_INLINE Vector diagonal(const Vector* v) {
     const __m256 a = _mm256_blend_ps(v[0], v[1], 0x02), b = _mm256_blend_ps(v[2], v[3], 0x08);
     const __m256 c = _mm256_blend_ps(v[4], v[5], 0x20), d = _mm256_blend_ps(v[6], v[7], 0x80);

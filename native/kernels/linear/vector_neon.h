@@ -32,6 +32,13 @@ struct Neon {
            : i == 2 ? vdupq_laneq_f32(four, 2)
                     : vdupq_laneq_f32(four, 3);
   }
+  ESPALIER_INLINE Vector load_bf16(const uint16_t* p) {
+    return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
+  }
+  ESPALIER_INLINE Vector load_i8(const int8_t* p) {
+    return Vector{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
+                  static_cast<float>(p[3])};
+  }
   ESPALIER_INLINE Vector diagonal(const Vector* v) {
     return Vector{v[0][0], v[1][1], v[2][2], v[3][3]};
   }

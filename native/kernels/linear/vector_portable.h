@@ -29,6 +29,18 @@ struct Quad {
   ESPALIER_INLINE Vector spread(Vector four, int i) {
     return Vector{four[i], four[i], four[i], four[i]};
   }
+  ESPALIER_INLINE Vector load_bf16(const uint16_t* p) {
+    typedef uint32_t Words __attribute__((vector_size(16)));
+    const Words words = {uint32_t{p[0]} << 16, uint32_t{p[1]} << 16, uint32_t{p[2]} << 16,
+                         uint32_t{p[3]} << 16};
+    Vector v;
+    __builtin_memcpy(&v, &words, sizeof(v));
+    return v;
+  }
+  ESPALIER_INLINE Vector load_i8(const int8_t* p) {
+    return Vector{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
+                  static_cast<float>(p[3])};
+  }
   ESPALIER_INLINE Vector diagonal(const Vector* v) {
     return Vector{v[0][0], v[1][1], v[2][2], v[3][3]};
   }
