@@ -281,10 +281,6 @@ async function networkCell(path, batch) {
   });
   await race(candidates);
   const [dense, sparse] = candidates;
-  const ratio = quantile(
-    dense.rounds.map((us, i) => us / sparse.rounds[i]),
-    0.5,
-  );
   const layouts = models[1].explain(batch).map(({ name, layout, sparsity }) => ({ name, layout, sparsity }));
   const us = [dense, sparse].map(({ rounds }) => quantile(rounds, 0.1));
   const ratio = us[0] / us[1];
