@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
 import { pruneCommand } from './commands/prune.js';
 import { runCommand } from './commands/run.js';
+import { predictCommand } from './commands/predict.js';
 import { serveCommand } from './commands/serve.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
 import { trainCommand } from './commands/train.js';
@@ -21,6 +22,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   convertCommand,
   inspectCommand,
   runCommand,
+  predictCommand,
   serveCommand,
   benchCommand,
   setupTensorflowCommand,

@@ -65,7 +65,8 @@ export class WorkerGroup implements Cluster {
     this.#members.add(member);
     return new Promise((resolve, reject) => {
       worker.on('message', (message: ToPrimary) => {
-        if (message.kind === 'listening') {
+        if (message.kind === 'hello') this.#tell(member, { kind: 'start', config: this.#config });
+        else if (message.kind === 'listening') {
           member.listening = true;
           this.http = message.http;
           this.grpc = message.grpc;
@@ -88,7 +89,6 @@ export class WorkerGroup implements Cluster {
         this.#log.error({ pid: worker.process.pid, code, signal }, 'worker ended: another one is started');
         this.#again(performance.now() - member.started < HEALTHY_MS);
       });
-      this.#tell(member, { kind: 'start', config: this.#config });
     });
   }
 

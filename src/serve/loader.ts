@@ -4,5 +4,5 @@ import type { ModelLoader } from './types.js';
 export const engineLoader: ModelLoader = async (source, options) => {
   const { loadModel } = await import('../engine/load.js');
   // Tensors go in with a shape, so the answers are in a form that the batcher reads.
-  return (await loadModel(source, options));
+  return await loadModel(source, options);
 };

@@ -22,6 +22,8 @@ export type ToWorker =
   | { readonly kind: 'drain' };
 
 export type ToPrimary =
+  /** The worker listens to messages: what is sent before may be lost. */
+  | { readonly kind: 'hello' }
   | { readonly kind: 'listening'; readonly http: number; readonly grpc: number | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'reply'; readonly id: number; readonly reply: Reply }

@@ -93,4 +93,5 @@ export function runWorker(): void {
   process.on('SIGTERM', () => void end());
   // Without its primary a worker answers what it has and ends.
   process.on('disconnect', () => void end());
+  say({ kind: 'hello' });
 }

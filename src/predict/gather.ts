@@ -1,0 +1,111 @@
+/** Rows of named values, gathered into batches of features. */
+import { describe, invalid } from '../errors.js';
+
+export interface Batch {
+  readonly rows: number;
+  /** rows * features numbers, row-major. */
+  readonly data: Float32Array;
+  /** Columns to copy to the output, by name. */
+  readonly kept: ReadonlyMap<string, readonly unknown[]>;
+  /** Bytes, or rows, of the input that lie behind; 0 at its end. */
+  readonly done: number;
+}
+
+export interface SourceOptions {
+  readonly path: string;
+  /** Numbers a row that the model takes. */
+  readonly features: number;
+  /** The columns that hold them, in the model's order; undefined: all of the file in its order. */
+  readonly columns: readonly string[] | undefined;
+  readonly keep: readonly string[];
+  /** Rows of a batch. */
+  readonly batch: number;
+}
+
+export class Gatherer {
+  readonly #options: SourceOptions;
+  #order: readonly string[] = [];
+  #data: Float32Array;
+  #kept: unknown[][];
+  #rows = 0;
+  #seen = 0;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.#data = new Float32Array(options.batch * options.features);
+    this.#kept = options.keep.map(() => []);
+  }
+
+  /** Rows gathered for the next batch, and in all. */
+  get rows(): number {
+    return this.#rows;
+  }
+  get seen(): number {
+    return this.#seen;
+  }
+
+  /** The columns of features, of those that the file has. Throws INVALID_DATA where one is missing or they are not as many. */
+  header(names: readonly string[]): readonly string[] {
+    const { columns, keep, features } = this.#options;
+    const missing = [...(columns ?? []), ...keep].find((name) => !names.includes(name));
+    if (missing !== undefined) {
+      const shown = names.slice(0, 10).join(', ');
+      throw invalid('INVALID_DATA', 'columns', `a column ${describe(missing)} in the input`, shown);
+    }
+    const order = columns ?? names.filter((name) => !keep.includes(name));
+    if (order.length !== features) {
+      throw invalid(
+        'INVALID_DATA',
+        'columns',
+        `${features}, one for each feature of the model`,
+        order.length,
+      );
+    }
+    return (this.#order = order);
+  }
+
+  /** Adds a row; answers whether the batch is full. Throws INVALID_DATA for what is no number. */
+  row(get: (name: string, index: number) => unknown, kept: (name: string) => unknown): boolean {
+    const at = this.#rows * this.#order.length;
+    this.#order.forEach((name, i) => {
+      const value = get(name, i);
+      const number = toNumber(value);
+      if (number === undefined) {
+        throw invalid('INVALID_DATA', `row ${this.#seen + 1}, column ${name}`, 'a number', value);
+      }
+      this.#data[at + i] = number;
+    });
+    this.#options.keep.forEach((name, i) => this.#kept[i]!.push(kept(name)));
+    this.#rows += 1;
+    this.#seen += 1;
+    return this.#rows === this.#options.batch;
+  }
+
+  take(done: number): Batch {
+    const { features, batch, keep } = this.#options;
+    const rows = this.#rows;
+    const data = this.#data.subarray(0, rows * features);
+    const kept = new Map(keep.map((name, i) => [name, this.#kept[i]!]));
+    this.#data = new Float32Array(batch * features);
+    this.#kept = keep.map(() => []);
+    this.#rows = 0;
+    return { rows, data, kept, done };
+  }
+}
+
+function toNumber(value: unknown): number | undefined {
+  switch (typeof value) {
+    case 'number':
+      return value;
+    case 'bigint':
+    case 'boolean':
+      return Number(value);
+    case 'string': {
+      if (value.trim() === '') return undefined;
+      const number = Number(value);
+      return Number.isNaN(number) ? undefined : number;
+    }
+    default:
+      return undefined;
+  }
+}

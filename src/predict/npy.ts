@@ -1,0 +1,89 @@
+/** NumPy's array files, versions 1 to 3 (numpy.lib.format): C order, little endian, one row after the other. */
+import { invalid } from '../errors.js';
+import type { Batch, SourceOptions } from './gather.js';
+
+const TYPES: Record<string, { bytes: number; read: (view: DataView, at: number) => number }> = {
+  '<f4': { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
+  '<f8': { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
+  '<i4': { bytes: 4, read: (view, at) => view.getInt32(at, true) },
+  '<i8': { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) },
+  '|u1': { bytes: 1, read: (view, at) => view.getUint8(at) },
+  '|i1': { bytes: 1, read: (view, at) => view.getInt8(at) },
+  '|b1': { bytes: 1, read: (view, at) => view.getUint8(at) },
+};
+
+interface Header {
+  readonly length: number;
+  readonly bytes: number;
+  readonly read: (view: DataView, at: number) => number;
+  readonly rows: number;
+}
+
+/** undefined where more bytes are needed. */
+function readHeader(buffer: Buffer, features: number): Header | undefined {
+  if (buffer.length < 12) return undefined;
+  if (buffer.toString('latin1', 0, 6) !== '\x93NUMPY') {
+    throw invalid('INVALID_DATA', '--input', 'an npy file', buffer.toString('latin1', 0, 6));
+  }
+  const start = buffer[6]! > 1 ? 12 : 10;
+  const size = buffer[6]! > 1 ? buffer.readUInt32LE(8) : buffer.readUInt16LE(8);
+  if (size > 65_536) throw invalid('INVALID_DATA', '--input', 'an npy header of at most 64 KB', size);
+  if (buffer.length < start + size) return undefined;
+  const text = buffer.toString('latin1', start, start + size);
+  const type = TYPES[/'descr':\s*'([^']+)'/.exec(text)?.[1] ?? ''];
+  const listed = /'shape':\s*\(([^)]*)\)/.exec(text)?.[1];
+  const shape = listed
+    ?.split(',')
+    .filter((extent) => extent.trim() !== '')
+    .map(Number);
+  if (
+    type === undefined ||
+    shape === undefined ||
+    shape.length === 0 ||
+    /'fortran_order':\s*True/.test(text)
+  ) {
+    throw invalid('INVALID_DATA', '--input', 'an npy array of little-endian numbers in C order', text.trim());
+  }
+  const width = shape.slice(1).reduce((product, extent) => product * extent, 1);
+  if (width !== features) throw invalid('INVALID_DATA', '--input', `${features} numbers a row`, width);
+  return { length: start + size, ...type, rows: shape[0]! };
+}
+
+export async function* npy(chunks: AsyncIterable<Buffer>, options: SourceOptions): AsyncGenerator<Batch> {
+  if (options.keep.length > 0 || options.columns !== undefined) {
+    throw invalid('INVALID_ARGUMENT', '--columns, --keep', 'no names: npy has no columns', options.keep);
+  }
+  const { features, batch } = options;
+  let buffer: Buffer = Buffer.alloc(0);
+  let header: Header | undefined;
+  let done = 0;
+  let rows = 0;
+  for await (const chunk of chunks) {
+    done += chunk.length;
+    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+    if (header === undefined) {
+      header = readHeader(buffer, features);
+      if (header === undefined) continue;
+      buffer = buffer.subarray(header.length);
+    }
+    const { bytes, read } = header;
+    while (rows < header.rows) {
+      const wanted = Math.min(batch, header.rows - rows);
+      const size = wanted * features * bytes;
+      if (buffer.length < size) break;
+      const view = new DataView(buffer.buffer, buffer.byteOffset, size);
+      const data = Float32Array.from({ length: wanted * features }, (_, i) => read(view, i * bytes));
+      buffer = buffer.subarray(size);
+      rows += wanted;
+      yield { rows: wanted, data, kept: new Map(), done };
+    }
+  }
+  if (header === undefined || rows !== header.rows) {
+    throw invalid(
+      'INVALID_DATA',
+      '--input',
+      `a whole npy file of ${header?.rows ?? 'some'} rows`,
+      `${rows} rows`,
+    );
+  }
+}

@@ -1,0 +1,200 @@
+/** `espalier predict`: batch scoring with constant memory, resumable. */
+import { readFile, stat } from 'node:fs/promises';
+import { EspalierError, invalid } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import type { Batch } from './gather.js';
+import { encoderOf, fileSink, partialName, progressName, standardOutput, type ScoredBatch } from './sink.js';
+import { formatOf, openSource } from './source.js';
+
+interface ScorerPort {
+  readonly name: string;
+  /** The batch first, null. */
+  readonly shape: readonly (number | null)[];
+}
+
+/** What scoring needs of a model. */
+export interface Scorer {
+  readonly inputs: readonly ScorerPort[];
+  readonly outputs: readonly ScorerPort[];
+  run(inputs: { data: Float32Array; shape: number[] }[]): Promise<unknown>;
+  dispose(): void;
+}
+
+export interface PredictOptions {
+  readonly model: string;
+  /** "-" is standard input. */
+  readonly input: string;
+  /** "-" is standard output. */
+  readonly output: string;
+  readonly inputFormat?: string;
+  readonly outputFormat?: string;
+  /** The columns of the features in the model's order; default: all of the file in its order. */
+  readonly columns?: readonly string[];
+  /** Columns to copy to the output. */
+  readonly keep?: readonly string[];
+  /** Rows that are scored together, default 4096. */
+  readonly batch?: number;
+  readonly threads?: number;
+  readonly resume?: boolean;
+  readonly progress?: (done: number, total: number, rows: number) => void;
+  readonly loader?: (source: string, options: { threads?: number }) => Promise<Scorer>;
+}
+
+interface Progress {
+  readonly settings: string;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
+/** Bytes of output between two records of the progress. */
+const RECORD_EVERY = 1024 * 1024;
+
+const engine = async (source: string, options: { threads?: number }): Promise<Scorer> => {
+  const { loadModel } = await import('../engine/load.js');
+  return loadModel(source, options);
+};
+
+const sizeOf = ({ shape }: ScorerPort) => shape.slice(1).reduce<number>((size, extent) => size * extent!, 1);
+
+/**
+ * Scores a table. Throws INVALID_ARGUMENT, INVALID_DATA (with row and column), NOT_FOUND, IO_FAILED. The output
+ * appears when it is whole; until then OUTPUT.partial and OUTPUT.progress.json hold what a resumed run needs.
+ */
+export async function predict(options: PredictOptions): Promise<{ rows: number }> {
+  const { input, output, keep = [], batch = 4096, progress } = options;
+  const inputFormat = formatOf(input, options.inputFormat, '--input');
+  const outputFormat = formatOf(output, options.outputFormat, '--output');
+  if (options.resume === true && (input === '-' || output === '-')) {
+    throw invalid('INVALID_ARGUMENT', '--resume', 'an input and an output that are files', '-');
+  }
+  if (output === '-' && outputFormat === 'npy') {
+    throw invalid(
+      'INVALID_ARGUMENT',
+      '--output-format',
+      'csv, jsonl or arrow: npy tells its length first',
+      'npy',
+    );
+  }
+  const model = await (options.loader ?? engine)(options.model, { threads: options.threads });
+  try {
+    const [port] = model.inputs;
+    if (port === undefined || model.inputs.length !== 1) {
+      throw invalid('INVALID_ARGUMENT', 'MODEL', 'a model with one input', model.inputs.length);
+    }
+    const names = scoreNames(model);
+    const encoder = await encoderOf(outputFormat, names.length);
+    const features = sizeOf(port);
+    const source = await openSource(
+      { path: input, features, columns: options.columns, keep, batch },
+      inputFormat,
+    );
+    const settings = await settingsOf(options, outputFormat);
+    const before = options.resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
+    const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
+    let { bytes } = before;
+    let recorded = bytes;
+    let rows = 0;
+    try {
+      for await (const piece of source.batches()) {
+        rows += piece.rows;
+        // Batches are cut alike in every run: those scored before are passed over whole.
+        if (rows <= before.rows) continue;
+        const chunk = encoder.batch(await score(model, names, piece), bytes === 0);
+        await sink.write(chunk);
+        bytes += chunk.length;
+        progress?.(piece.done === 0 ? source.total : piece.done, source.total, rows);
+        if (output !== '-' && bytes - recorded >= RECORD_EVERY) {
+          recorded = bytes;
+          await writeFileAtomic(
+            progressName(output),
+            JSON.stringify({ settings, rows, bytes } satisfies Progress),
+          );
+        }
+      }
+      if (bytes === 0) await sink.write(encoder.batch(emptyBatch(names, keep), true));
+      await sink.write(encoder.end());
+      await sink.finish(encoder.start?.(rows));
+    } finally {
+      await sink.close();
+    }
+    return { rows };
+  } finally {
+    model.dispose();
+  }
+}
+
+interface ScoreName {
+  readonly output: number;
+  readonly feature: number;
+  readonly name: string;
+}
+
+/** "y" for one number, "y_0", "y_1", … for several. */
+function scoreNames(model: Scorer): ScoreName[] {
+  return model.outputs.flatMap((port, output) => {
+    const size = sizeOf(port);
+    return Array.from({ length: size }, (_, feature) => ({
+      output,
+      feature,
+      name: size === 1 ? port.name : `${port.name}_${feature}`,
+    }));
+  });
+}
+
+async function score(model: Scorer, names: readonly ScoreName[], piece: Batch): Promise<ScoredBatch> {
+  const { rows, data, kept } = piece;
+  const shape = [rows, ...(model.inputs[0]!.shape.slice(1) as number[])];
+  const answer = await model.run([{ data, shape }]);
+  const outputs = model.outputs.map(({ name }) => {
+    const own = model.outputs.length === 1 ? answer : (answer as Record<string, unknown>)[name];
+    return own instanceof Float32Array ? own : (own as { data: Float32Array }).data;
+  });
+  const scores = names.map(({ output, feature, name }) => {
+    const all = outputs[output]!;
+    const size = all.length / rows;
+    const values =
+      size === 1 ? all : Float32Array.from({ length: rows }, (_, row) => all[row * size + feature]!);
+    return { name, values };
+  });
+  return { rows, kept, scores };
+}
+
+function emptyBatch(names: readonly ScoreName[], keep: readonly string[]): ScoredBatch {
+  return {
+    rows: 0,
+    kept: new Map(keep.map((name) => [name, []])),
+    scores: names.map(({ name }) => ({ name, values: new Float32Array(0) })),
+  };
+}
+
+/** All that decides the output: a run goes on only where none of it has changed. */
+export async function settingsOf(options: PredictOptions, outputFormat: string): Promise<string> {
+  const tell = async (path: string) => {
+    const found = await stat(path).catch(() => undefined);
+    return found === undefined ? [path] : [path, found.size, found.mtimeMs];
+  };
+  const { columns, keep, batch, inputFormat } = options;
+  const rest = { columns, keep, batch, inputFormat, outputFormat };
+  return JSON.stringify([await tell(options.model), await tell(options.input), rest]);
+}
+
+async function readProgress(output: string, settings: string): Promise<{ rows: number; bytes: number }> {
+  const fresh = { rows: 0, bytes: 0 };
+  const text = await readFile(progressName(output), 'utf8').catch(() => undefined);
+  const partial = await stat(partialName(output)).catch(() => undefined);
+  if (text === undefined || partial === undefined) return fresh;
+  let progress: Progress;
+  try {
+    progress = JSON.parse(text) as Progress;
+  } catch {
+    return fresh;
+  }
+  if (progress.settings !== settings) {
+    throw new EspalierError(
+      'INVALID_ARGUMENT',
+      `--resume: ${output} was begun with another model, input or settings; run without --resume`,
+      { parameter: '--resume' },
+    );
+  }
+  return partial.size >= progress.bytes ? { rows: progress.rows, bytes: progress.bytes } : fresh;
+}

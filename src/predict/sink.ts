@@ -1,0 +1,176 @@
+/** Scores as csv, jsonl, npy or arrow. Every batch is appended whole, so that a run can go on after a break. */
+import { open, rename, rm, type FileHandle } from 'node:fs/promises';
+import { EspalierError, invalid } from '../errors.js';
+import type { Format } from './source.js';
+
+export interface ScoredBatch {
+  readonly rows: number;
+  readonly kept: ReadonlyMap<string, readonly unknown[]>;
+  /** A column of scores each. */
+  readonly scores: readonly { readonly name: string; readonly values: Float32Array }[];
+}
+
+export interface Encoder {
+  /** Bytes to append. `first`: nothing was written before. */
+  batch(batch: ScoredBatch, first: boolean): Uint8Array;
+  /** Bytes after the last batch. */
+  end(): Uint8Array;
+  /** Bytes for the very start once all rows are known. */
+  start?(rows: number): Uint8Array;
+}
+
+const nothing = () => new Uint8Array(0);
+
+export async function encoderOf(format: Format, outputs: number): Promise<Encoder> {
+  switch (format) {
+    case 'csv':
+      return csvEncoder();
+    case 'jsonl':
+      return { batch: jsonLines, end: nothing };
+    case 'npy':
+      return npyEncoder(outputs);
+    case 'arrow':
+      return arrowEncoder();
+    case 'parquet':
+      throw invalid('INVALID_ARGUMENT', '--output-format', 'csv, jsonl, npy or arrow', format);
+  }
+}
+
+async function csvEncoder(): Promise<Encoder> {
+  const { default: papa } = await import('papaparse');
+  return {
+    batch({ rows, kept, scores }, first) {
+      const columns: ArrayLike<unknown>[] = [...kept.values(), ...scores.map(({ values }) => values)];
+      const data = Array.from({ length: rows }, (_, row) => columns.map((column) => column[row]));
+      if (first) data.unshift([...kept.keys(), ...scores.map(({ name }) => name)]);
+      return Buffer.from(`${papa.unparse(data, { newline: '\n' })}\n`);
+    },
+    end: nothing,
+  };
+}
+
+function jsonLines({ rows, kept, scores }: ScoredBatch): Uint8Array {
+  const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
+  let text = '';
+  for (let row = 0; row < rows; row++) {
+    const entries: [string, unknown][] = [];
+    for (const [name, values] of kept) entries.push([name, values[row]]);
+    for (const { name, values } of scores) entries.push([name, values[row]]);
+    text += `${JSON.stringify(Object.fromEntries(entries), plain)}\n`;
+  }
+  return Buffer.from(text);
+}
+
+const NPY_HEADER = 128;
+
+/** The header is of fixed size, so that the rows can be told at the end. */
+function npyEncoder(outputs: number): Encoder {
+  const start = (rows: number) => {
+    const shape = outputs === 1 ? `(${rows},)` : `(${rows}, ${outputs})`;
+    const bytes = Buffer.alloc(NPY_HEADER, ' ');
+    bytes.write('\x93NUMPY\x01\x00', 0, 'latin1');
+    bytes.writeUInt16LE(NPY_HEADER - 10, 8);
+    bytes.write(`{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }`, 10, 'latin1');
+    bytes[NPY_HEADER - 1] = 10;
+    return bytes;
+  };
+  return {
+    batch({ rows, scores }, first) {
+      const data = new Float32Array(rows * scores.length);
+      scores.forEach(({ values }, k) => {
+        for (let row = 0; row < rows; row++) data[row * scores.length + k] = values[row]!;
+      });
+      const bytes = new Uint8Array(data.buffer);
+      return first ? Buffer.concat([start(0), bytes]) : bytes;
+    },
+    end: nothing,
+    start,
+  };
+}
+
+/** Arrow IPC stream: after the schema, batches are appended one by one. */
+async function arrowEncoder(): Promise<Encoder> {
+  const arrow = await import('apache-arrow');
+  const { makeVector, RecordBatchStreamWriter, Table, vectorFromArray } = arrow;
+  const types = new Map<string, InstanceType<typeof arrow.DataType>>();
+  // Plain types, the same in every batch: a dictionary would belong to one batch only.
+  const typeOf = (name: string, values: readonly unknown[]) => {
+    let type = types.get(name);
+    if (type === undefined) {
+      const first = typeof values.find((value) => value !== null && value !== undefined);
+      if (first === 'number') type = new arrow.Float64();
+      else if (first === 'bigint') type = new arrow.Int64();
+      else type = first === 'boolean' ? new arrow.Bool() : new arrow.Utf8();
+      types.set(name, type);
+    }
+    return type;
+  };
+  const END = Buffer.from([0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+  return {
+    batch({ kept, scores }, first) {
+      const columns: Record<string, unknown> = {};
+      for (const [name, values] of kept) columns[name] = vectorFromArray(values, typeOf(name, values));
+      for (const { name, values } of scores) columns[name] = makeVector(values);
+      const bytes = Buffer.from(
+        RecordBatchStreamWriter.writeAll(new Table(columns as never)).toUint8Array(true),
+      );
+      const body = bytes.subarray(0, bytes.length - END.length);
+      // An encapsulated message: mark, length of its metadata, metadata. A schema has no body.
+      return first ? body : body.subarray(8 + body.readInt32LE(4));
+    },
+    end: () => END,
+  };
+}
+
+/** Where bytes go: PATH.partial, which gets its name at the end, or standard output. */
+export interface Sink {
+  write(bytes: Uint8Array): Promise<void>;
+  finish(start: Uint8Array | undefined): Promise<void>;
+  close(): Promise<void>;
+}
+
+export function standardOutput(): Sink {
+  return {
+    write: (bytes) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(bytes, (error) => (error == null ? resolve() : reject(error)));
+      }),
+    finish: async () => undefined,
+    close: async () => undefined,
+  };
+}
+
+export const partialName = (path: string): string => `${path}.partial`;
+export const progressName = (path: string): string => `${path}.progress.json`;
+
+/** Appends to PATH.partial after its first `bytes`. */
+export async function fileSink(path: string, bytes: number): Promise<Sink> {
+  let file: FileHandle;
+  try {
+    file = await open(partialName(path), bytes === 0 ? 'w+' : 'r+');
+    await file.truncate(bytes);
+  } catch (cause) {
+    const message = `cannot write ${path}: ${(cause as Error).message}`;
+    throw new EspalierError('IO_FAILED', message, { parameter: '--output' }, cause);
+  }
+  let at = bytes;
+  let closed = false;
+  const close = async () => {
+    if (!closed) await file.close();
+    closed = true;
+  };
+  return {
+    async write(chunk) {
+      await file.write(chunk, 0, chunk.length, at);
+      at += chunk.length;
+    },
+    async finish(start) {
+      if (start !== undefined) await file.write(start, 0, start.length, 0);
+      await file.sync();
+      await close();
+      await rename(partialName(path), path);
+      await rm(progressName(path), { force: true });
+    },
+    close,
+  };
+}

@@ -1,0 +1,123 @@
+/** `espalier serve` as a user starts it, with the engine and a real model: one process, many, signals. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { convertModel, loadModel, type Model } from '../../src/index.js';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const GOLDEN = fileURLToPath(new URL('../golden/models/mlp_regression/model.json', import.meta.url));
+let esp = '';
+let model: Model;
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-cli-'));
+  esp = join(folder, 'model.esp');
+  await convertModel(GOLDEN, esp);
+  model = await loadModel(esp);
+  return () => rm(folder, { recursive: true, force: true });
+});
+
+async function start(
+  args: string[],
+): Promise<{ url: string; child: ChildProcess; ended: Promise<number | null> }> {
+  expect(existsSync(MAIN), 'npm run build:ts comes first').toBe(true);
+  const root = await mkdtemp(join(tmpdir(), 'espalier-repository-'));
+  await mkdir(join(root, 'm/1'), { recursive: true });
+  await copyFile(esp, join(root, 'm/1/model.esp'));
+  const child = spawn(
+    process.execPath,
+    [MAIN, 'serve', root, '--http-port', '0', '--grpc-port', '0', ...args],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  );
+  onTestFinished(async () => {
+    child.kill('SIGKILL');
+    await rm(root, { recursive: true, force: true });
+  });
+  const ended = new Promise<number | null>((resolve) => child.on('exit', resolve));
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const url = await new Promise<string>((resolve, reject) => {
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      const found = /serving on (\S+)/.exec(text);
+      if (found !== null) resolve(found[1]!);
+    });
+    child.on('exit', () => reject(new Error(`it ended: ${errors}`)));
+  });
+  return { url, child, ended };
+}
+
+const features = () => (model.inputs[0]!.shape.slice(1) as number[]).reduce((a, b) => a * b, 1);
+async function check(url: string): Promise<void> {
+  const data = Array.from({ length: features() }, (_, i) => Math.fround(Math.sin(i)));
+  const port = model.inputs[0]!;
+  const answer = await fetch(`${url}/v2/models/m/infer`, {
+    method: 'POST',
+    body: JSON.stringify({
+      inputs: [{ name: port.name, shape: [1, ...port.shape.slice(1)], datatype: 'FP32', data }],
+    }),
+  });
+  const json = (await answer.json()) as { outputs: { data: number[] }[] };
+  // Bit for bit: a lone request runs as runSync does.
+  expect(json.outputs[0]!.data).toEqual(Array.from(model.runSync(Float32Array.from(data)) as Float32Array));
+}
+
+describe('espalier serve', () => {
+  test('one process answers as runSync does, and ends with 0 on SIGTERM', async () => {
+    const { url, child, ended } = await start([]);
+    await check(url);
+    expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
+  test('workers share the port, one that is killed comes back, metrics and loads are those of all', async () => {
+    const { url, child, ended } = await start(['--workers', '2']);
+    await Promise.all(Array.from({ length: 8 }, () => check(url)));
+    const requests = async () => {
+      const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
+      return Number(/espalier_requests_total\{.*code="200".*\} (\d+)/.exec(text)?.[1]);
+    };
+    expect(await requests()).toBe(8);
+    const { spawnSync } = await import('node:child_process');
+    const workers = () =>
+      spawnSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' })
+        .stdout.trim()
+        .split('\n');
+    const [first] = workers();
+    process.kill(Number(first), 'SIGKILL');
+    await expect.poll(() => workers().filter((pid) => pid !== first).length, { timeout: 30_000 }).toBe(2);
+    expect((await fetch(`${url}/v2/repository/models/m/load`, { method: 'POST' })).status).toBe(200);
+    await check(url);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
+  test('wrong settings and models end with 2 and a message', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'espalier-config-'));
+    onTestFinished(() => rm(folder, { recursive: true, force: true }));
+    const config = join(folder, 'c.yaml');
+    await writeFile(config, 'batching:\n  maxBatch: 0\n');
+    await writeFile(join(folder, 'bad.esp'), 'no model');
+    await expect(start(['--config', config])).rejects.toThrow(/settings\.batching\.maxBatch/);
+    const child = spawn(process.execPath, [
+      MAIN,
+      'serve',
+      join(folder, 'bad.esp'),
+      '--http-port',
+      '0',
+      '--no-grpc',
+    ]);
+    let errors = '';
+    child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+    expect(await new Promise((resolve) => child.on('exit', resolve))).toBe(2);
+    expect(errors).toMatch(/no model could be loaded/);
+  });
+});
