@@ -49,7 +49,7 @@ async function folder(): Promise<string> {
 
 const run = (at: string, input: string, output: string, more: Partial<PredictOptions> = {}) =>
   predict({
-    model: at,
+    model: join(at, 'in.csv'),
     input: join(at, input),
     output: join(at, output),
     batch: 4,
