@@ -41,16 +41,16 @@ double best_seconds(F&& f) {
 
 double fma_gflops() {
   constexpr int kChains = 12, kLoops = 200000;
-  Vector sums[kChains] = {};
   Vector a = {}, b = {};
   a += 1e-9f;
   b += 1.0f;
-  const double time = best_seconds([&] {
+  const double time = best_seconds([a, b] {
+    Vector local[kChains] = {};
     for (int i = 0; i < kLoops; ++i) {
 #pragma GCC unroll 12
-      for (Vector& sum : sums) {
-        sum = a * b + sum;
-        __asm__ volatile("" : "+" ESPALIER_VECTOR_REGISTER(sum));
+      for (int c = 0; c < kChains; ++c) {
+        local[c] = a * b + local[c];
+        __asm__ volatile("" : "+" ESPALIER_VECTOR_REGISTER(local[c]));
       }
     }
   });
@@ -59,8 +59,8 @@ double fma_gflops() {
 
 double read_gbs(size_t bytes) {
   std::vector<float> data(bytes / sizeof(float), 1.0f);
-  Vector sums[4] = {};
   const double time = best_seconds([&] {
+    Vector sums[4] = {};
     const char* p = reinterpret_cast<const char*>(data.data());
     for (size_t i = 0; i + 4 * sizeof(Vector) <= bytes; i += 4 * sizeof(Vector)) {
 #pragma GCC unroll 4
