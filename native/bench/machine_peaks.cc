@@ -6,12 +6,6 @@
 #include <cstdio>
 #include <vector>
 
-#if defined(__x86_64__)
-#define ESPALIER_VECTOR_REGISTER "x"
-#else
-#define ESPALIER_VECTOR_REGISTER "w"
-#endif
-
 namespace {
 
 #if defined(__AVX512F__)
@@ -39,38 +33,50 @@ double best_seconds(F&& f) {
   return best;
 }
 
+// Variables of their own stay in registers, which arrays do not always.
 double fma_gflops() {
-  constexpr int kChains = 12, kLoops = 200000;
+  constexpr int kChains = 10, kLoops = 200000;
   Vector a = {}, b = {};
-  a += 1e-9f;
+  a += 0.5f;
   b += 1.0f;
-  const double time = best_seconds([a, b] {
-    Vector local[kChains] = {};
+  volatile float sink = 0.0f;
+  const double time = best_seconds([&sink, a, b] {
+    Vector s0 = b, s1 = a, s2 = b, s3 = a, s4 = b, s5 = a, s6 = b, s7 = a, s8 = b, s9 = a;
     for (int i = 0; i < kLoops; ++i) {
-#pragma GCC unroll 12
-      for (int c = 0; c < kChains; ++c) {
-        local[c] = a * b + local[c];
-        __asm__ volatile("" : "+" ESPALIER_VECTOR_REGISTER(local[c]));
-      }
+      s0 = s0 * a + b;
+      s1 = s1 * a + b;
+      s2 = s2 * a + b;
+      s3 = s3 * a + b;
+      s4 = s4 * a + b;
+      s5 = s5 * a + b;
+      s6 = s6 * a + b;
+      s7 = s7 * a + b;
+      s8 = s8 * a + b;
+      s9 = s9 * a + b;
+      __asm__ volatile("" ::: "memory");
     }
+    sink = sink + (s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9)[0];
   });
   return 2.0 * kWidth * kChains * kLoops / time / 1e9;
 }
 
 double read_gbs(size_t bytes) {
   std::vector<float> data(bytes / sizeof(float), 1.0f);
+  volatile float sink = 0.0f;
   const double time = best_seconds([&] {
-    Vector sums[4] = {};
-    const char* p = reinterpret_cast<const char*>(data.data());
+    Vector s0 = {}, s1 = {}, s2 = {}, s3 = {};
+    const auto at = [p = reinterpret_cast<const char*>(data.data())](size_t i) {
+      Vector value;
+      __builtin_memcpy(&value, p + i, sizeof(value));
+      return value;
+    };
     for (size_t i = 0; i + 4 * sizeof(Vector) <= bytes; i += 4 * sizeof(Vector)) {
-#pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) {
-        Vector value;
-        __builtin_memcpy(&value, p + i + v * sizeof(Vector), sizeof(value));
-        sums[v] += value;
-        __asm__ volatile("" : "+" ESPALIER_VECTOR_REGISTER(sums[v]));
-      }
+      s0 += at(i);
+      s1 += at(i + sizeof(Vector));
+      s2 += at(i + 2 * sizeof(Vector));
+      s3 += at(i + 3 * sizeof(Vector));
     }
+    sink = sink + (s0 + s1 + s2 + s3)[0];
   });
   return static_cast<double>(bytes) / time / 1e9;
 }
