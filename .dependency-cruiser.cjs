@@ -12,7 +12,7 @@ const ROOMS = {
   engine: ['errors', 'files', 'network', 'compile', 'file', 'convert'],
   convert: ['errors', 'files', 'network', 'import', 'compile', 'engine', 'file'],
   train: ['errors', 'files', 'network'],
-  prune: ['errors', 'files', 'network', 'train'],
+  prune: ['errors', 'files', 'network', 'train', 'reference', 'compile', 'engine'],
   measure: [
     ...[
       'errors',

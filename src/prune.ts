@@ -39,7 +39,13 @@ export {
   type Trap,
   type TrapCode,
 } from './prune/plan.js';
-export { pruneLowMagnitude, type Pruned, type StepCallback } from './prune/pruned.js';
+export {
+  holdMasks,
+  pruneLowMagnitude,
+  type Pruned,
+  type PrunedFitArgs,
+  type StepCallback,
+} from './prune/pruned.js';
 export type { LayerOptions, PruneOptions } from './prune/options.js';
 export type { PruningState, WeightState } from './prune/pruner.js';
 export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';
@@ -47,3 +53,15 @@ export type { PruningPolicy } from './prune/policy.js';
 export { resumePruning, type ResumeOptions } from './prune/resume.js';
 export { PruningSummaries, type SummariesOptions } from './prune/summaries.js';
 export { PruneForLatencyOnXNNPack } from './prune/xnnpack.js';
+export { PruneForLatency, type LatencyOptions, type LayerLatency } from './prune/latency.js';
+export { pruneOneShot, type OneShotOptions } from './prune/one-shot.js';
+export {
+  proposeSparsities,
+  sensitivityScan,
+  type Budget,
+  type ScanOptions,
+  type Sensitivity,
+  type SensitivityReport,
+} from './prune/sensitivity.js';
+export { type EarlyStoppingOptions, type SparsityEarlyStopping } from './prune/stopping.js';
+export { type Distillation } from './prune/distill.js';

@@ -4,9 +4,11 @@ import type {
   LayersModel,
   ModelFitArgs,
   ModelFitDatasetArgs,
+  Tensor,
 } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
 import { savePruning } from './checkpoint.js';
+import { batchesOf, Distiller, type Distillation } from './distill.js';
 import { KerasEpsilon } from './epsilon.js';
 import {
   resolveOptions,
@@ -17,6 +19,8 @@ import {
 import { checkSchedule } from './plan.js';
 import { Pruner, type PruningState } from './pruner.js';
 import { isLayer, isModel, type Layer } from './registry.js';
+import { HeldMasks } from './schedules.js';
+import { SparsityEarlyStopping, targetReached, type EarlyStoppingOptions } from './stopping.js';
 import { copyModel, verifySparsity } from './strip.js';
 import { findTargets, weightsOf, type Target } from './targets.js';
 import { tensorflow } from './tensorflow.js';
@@ -36,6 +40,11 @@ const HOOKED = [
   'predict',
 ] as const;
 type Hooked = Pick<LayersModel, (typeof HOOKED)[number]>;
+
+export interface PrunedFitArgs extends ModelFitArgs {
+  /** Learns from the dense model too. */
+  distillation?: Distillation;
+}
 
 export interface StepCallback {
   setModel(model: unknown): void;
@@ -71,12 +80,24 @@ export function pruneLowMagnitude(toPrune: unknown, options: PruneOptions = {}):
   return new Pruned(toPrune as Layer | Layer[], resolveOptions(options));
 }
 
+/**
+ * For fine-tuning what is sparse already: the zeros that the weights have stay zero.
+ * Options as of `pruneLowMagnitude`, without those of masks.
+ */
+export function holdMasks(
+  model: unknown,
+  options: Pick<PruneOptions, 'policy' | 'perLayer' | 'kerasEpsilon' | 'onWarning'> = {},
+): Pruned {
+  return pruneLowMagnitude(model, { ...options, schedule: new HeldMasks(), keepZeros: true });
+}
+
 export class Pruned {
   readonly options: ResolvedOptions;
   readonly #targets: Target[];
   #model: LayersModel | null = null;
   #pruner: Pruner | null = null;
   #original: Hooked | null = null;
+  #inner: ReturnType<typeof innerModel> | null = null;
   #epsilon: KerasEpsilon | null = null;
   /** A batch is within `fit`, which steps by its own callback. */
   #fitting = false;
@@ -112,7 +133,8 @@ export class Pruned {
   attach(model: LayersModel): this {
     if (this.#model === model) return this;
     if (this.#model) throw invalid('INVALID_ARGUMENT', 'model', 'the model that is attached already', model);
-    if (!isModel(model) || !(model as unknown as { built: boolean }).built) {
+    // A Sequential with an input shape has its weights, though tfjs calls it built once it is compiled only.
+    if (!isModel(model) || !(model as unknown as { outputs?: unknown[] }).outputs?.length) {
       throw invalid(
         'INVALID_MODEL',
         'model',
@@ -140,7 +162,7 @@ export class Pruned {
     }
     this.#pruner = new Pruner(weightsOf(this.#targets), this.options);
     this.#model = model;
-    for (const each of [model, innerModel(model)]) PRUNED.set(each, this);
+    PRUNED.set(model, this);
     this.#warnOfFrozen();
     this.#hook(model);
     return this;
@@ -158,11 +180,52 @@ export class Pruned {
   }
 
   /** `model.fit`, pruning. Throws UNREACHED_END before training where the schedule cannot end in time. */
-  async fit(x: Parameters<Fit>[0], y: Parameters<Fit>[1], args: ModelFitArgs = {}): ReturnType<Fit> {
+  async fit(x: Parameters<Fit>[0], y: Parameters<Fit>[1], args: PrunedFitArgs = {}): ReturnType<Fit> {
     this.#requireCompiled();
     const epochs = (args.epochs ?? 1) - (args.initialEpoch ?? 0);
     this.#checkEnd(stepsOfFit(x, args), epochs);
+    if (args.distillation) return this.#distill(x, y, args, args.distillation);
     return this.#during(() => this.#original!.fit(x, y, { ...args, callbacks: this.#callbacks(args) }));
+  }
+
+  /** Batch by batch the teacher answers, then tfjs trains on both. */
+  async #distill(x: unknown, y: unknown, args: PrunedFitArgs, distillation: Distillation): ReturnType<Fit> {
+    const tf = tensorflow();
+    const [inputs, outputs] = [x as Tensor, y as Tensor];
+    if (!(inputs instanceof tf.Tensor && outputs instanceof tf.Tensor) || args.validationSplit) {
+      throw invalid(
+        'INVALID_ARGUMENT',
+        'distillation',
+        'one input and one output tensor, and validationData',
+        x,
+      );
+    }
+    const distiller = new Distiller(this.model, distillation);
+    const { batchSize, shuffle, epochs = 1, initialEpoch, verbose, validationData } = args;
+    const dataset = batchesOf(inputs, outputs, { batchSize, shuffle }, (batch) =>
+      distiller.beginBatch(batch),
+    );
+    const ended = { onBatchEnd: async () => distiller.endBatch() };
+    const callbacks = [ended, ...(this.#callbacks(args) as unknown[])];
+    const fitArgs = { ...{ epochs, initialEpoch, verbose, validationData }, callbacks };
+    try {
+      return await this.#during(() => this.#original!.fitDataset(dataset as never, this.#whole(fitArgs)));
+    } finally {
+      distiller.release();
+    }
+  }
+
+  /** tfjs takes either instances or plain objects; the first decides. */
+  #whole<T extends { callbacks: unknown[] }>(args: T): never {
+    const tf = tensorflow();
+    const callbacks = args.callbacks.map((callback) =>
+      typeof (callback as { setModel?: unknown }).setModel === 'function'
+        ? callback
+        : new tf.CustomCallback(callback as CustomCallbackArgs, 'auto'),
+    );
+    return Object.fromEntries(
+      Object.entries({ ...args, callbacks }).filter(([, value]) => value !== undefined),
+    ) as never;
   }
 
   /** `model.fitDataset`, pruning. */
@@ -219,6 +282,23 @@ export class Pruned {
     };
   }
 
+  /** Whether every weight has had the last update of its masks. */
+  get targetReached(): boolean {
+    return targetReached(this.pruner);
+  }
+
+  /**
+   * A callback for `fit` that stops when nothing improves and brings the best epoch back, but never stops before the
+   * target sparsity is reached, nor takes for best an epoch from before it.
+   */
+  earlyStopping(options: EarlyStoppingOptions = {}): SparsityEarlyStopping {
+    return new SparsityEarlyStopping(
+      () => this.model,
+      () => this.pruner,
+      options,
+    );
+  }
+
   /**
    * The finished model: a copy with masked weights and nothing of pruning, its sparsity verified. Training may go on
    * with `p`; compiled if `p.model` is.
@@ -244,9 +324,11 @@ export class Pruned {
     if (!this.#model) return;
     for (const name of [...HOOKED, 'testLoop'])
       delete (this.#model as unknown as Record<string, unknown>)[name];
-    const inner = innerModel(this.#model);
-    delete (inner as { testLoop?: unknown }).testLoop;
-    for (const each of [this.#model, inner]) PRUNED.delete(each);
+    if (this.#inner) {
+      delete this.#inner.testLoop;
+      PRUNED.delete(this.#inner);
+    }
+    PRUNED.delete(this.#model);
     this.#epsilon?.restore();
     this.#pruner?.dispose();
   }
@@ -308,8 +390,17 @@ export class Pruned {
       evaluateDataset: masked('evaluateDataset'),
       predict: masked('predict'),
     });
-    // tfjs validates in `fit` between a batch and its end, by this method of the functional model.
-    const inner = innerModel(model);
+  }
+
+  /**
+   * tfjs validates in `fit` between a batch and its end, by a method of the functional model; a Sequential makes that
+   * model anew whenever it is compiled.
+   */
+  #hookInner(): void {
+    const inner = innerModel(this.model);
+    if (inner === this.#inner) return;
+    this.#inner = inner;
+    PRUNED.set(inner, this);
     const testLoop = inner.testLoop?.bind(inner);
     if (testLoop) inner.testLoop = (...args) => this.pruner.whileMasked(() => testLoop(...args));
   }
@@ -323,6 +414,7 @@ export class Pruned {
         null,
       );
     }
+    this.#hookInner();
   }
 
   #warnOfFrozen(): void {

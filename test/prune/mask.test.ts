@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keptCount, magnitudeMask, mByNMask, type BlockPooling } from '../../src/prune.js';
-import { kthLargestMagnitude } from '../../src/prune/select.js';
+import { kthLargestMagnitude, selectInJavaScript } from '../../src/prune/select.js';
 import { bits, golden, number } from './golden.js';
 
 interface Outcome {
@@ -117,6 +117,12 @@ describe('properties', () => {
         expect(kthLargestMagnitude(w, k)).toBe(sorted[k - 1]);
       }),
     );
+  });
+
+  it('large tensors have the same threshold wherever it is selected', () => {
+    const w = Float32Array.from({ length: 70_000 }, (_, i) => Math.sin(i * i) * (i % 7));
+    for (const k of [1, 2, 35_000, 69_999, 70_000])
+      expect(kthLargestMagnitude(w, k)).toBe(selectInJavaScript(w, k));
   });
 
   it('exact masks keep exactly the asked count, ties by index, and are part of the mask of tfmot', () => {
