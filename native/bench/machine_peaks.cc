@@ -41,7 +41,9 @@ double fma_gflops() {
   b += 1.0f;
   volatile float sink = 0.0f;
   const double time = best_seconds([&sink, a, b] {
-    Vector s0 = b, s1 = a, s2 = b, s3 = a, s4 = b, s5 = a, s6 = b, s7 = a, s8 = b, s9 = a;
+    // All different, or the compiler computes only one of those that are alike.
+    Vector s0 = b * 0.1f, s1 = b * 0.2f, s2 = b * 0.3f, s3 = b * 0.4f, s4 = b * 0.5f;
+    Vector s5 = b * 0.6f, s6 = b * 0.7f, s7 = b * 0.8f, s8 = b * 0.9f, s9 = b * 1.1f;
     for (int i = 0; i < kLoops; ++i) {
       s0 = s0 * a + b;
       s1 = s1 * a + b;
