@@ -10,6 +10,7 @@ import { EspalierError } from '../errors.js';
 import { tokenCheck } from './auth.js';
 import { readConfig, settingsOf, type ServerConfig, type ServerConfigInput } from './config.js';
 import { InferenceCore } from './core.js';
+import { failureOf } from './failures.js';
 import type { GrpcOptions, GrpcServer } from './grpc.js';
 import { inferenceRoutes } from './routes.js';
 import { engineLoader } from './loader.js';
@@ -157,6 +158,13 @@ export async function createServer(options: ServerOptions): Promise<InferenceSer
     });
   }
   const metricsOf = { text: () => core.metrics.registry.metrics() };
+  // Also for what is outside of the protocol's routes: the same form, and nothing of the inside.
+  app.setErrorHandler((error, request, reply) => {
+    const { status, message } = failureOf(error);
+    if (status === 500) request.log.error({ err: error }, 'request failed');
+    if (status === 401) reply.header('www-authenticate', 'Bearer');
+    return reply.code(status).send({ error: message });
+  });
   await app.register(inferenceRoutes, { core, authorize, compression: config.compression });
   await app.register(async (own) => {
     if (config.openapi) own.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
