@@ -65,8 +65,10 @@ export class WorkerGroup implements Cluster {
     this.#members.add(member);
     return new Promise((resolve, reject) => {
       worker.on('message', (message: ToPrimary) => {
-        if (message.kind === 'hello') this.#tell(member, { kind: 'start', config: this.#config });
-        else if (message.kind === 'listening') {
+        if (message.kind === 'hello') {
+          // What was said before its hello is lost: also that all is over.
+          this.#tell(member, this.#ending ? { kind: 'drain' } : { kind: 'start', config: this.#config });
+        } else if (message.kind === 'listening') {
           member.listening = true;
           this.http = message.http;
           this.grpc = message.grpc;
@@ -150,6 +152,14 @@ export class WorkerGroup implements Cluster {
     if (this.#members.size === 0) return;
     const ended = new Promise<void>((resolve) => (this.#ended = resolve));
     for (const member of this.#members) this.#tell(member, { kind: 'drain' });
+    const { delayMs, timeoutMs } = this.#config.drain;
+    const forced = setTimeout(
+      () => {
+        for (const { worker } of this.#members) worker.process.kill('SIGKILL');
+      },
+      delayMs + timeoutMs + 5000,
+    );
     await ended;
+    clearTimeout(forced);
   }
 }

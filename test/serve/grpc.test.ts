@@ -141,6 +141,8 @@ describe('inference.GRPCInferenceService', () => {
     );
     expect((await Promise.all(many)).filter((code) => code === 8).length).toBeGreaterThan(0);
     const first = call(stub, 'ModelInfer', typed([1, 2, 3, 4]));
+    // Until it runs it fills the queue of one.
+    await new Promise((resolve) => setTimeout(resolve, 20));
     await fails(typed([1, 2, 3, 4]), { deadline: Date.now() + 30 }).toMatchObject({ code: 4 });
     await first;
     for (let i = 0; i < 8; i++) await call(stub, 'ModelInfer', { ...typed([1, 2, 3, 4]), model_name: 'bad' });
