@@ -7,7 +7,7 @@ import { InferenceCore } from './core.js';
 import { engineLoader } from './loader.js';
 import { inferenceRoutes } from './routes.js';
 import type { IndexEntry } from './repository.js';
-import { coreOptions } from './server.js';
+import { coreOptions, tokensOf } from './server.js';
 import type { ModelLoader } from './types.js';
 
 export interface EspalierPluginOptions extends Pick<
@@ -54,8 +54,8 @@ declare module 'fastify' {
 const plugin: FastifyPluginAsync<EspalierPluginOptions> = async (app, options) => {
   const { prefix = '', loader = engineLoader, ...settings } = options;
   const config = readConfig(settings);
+  const authorize = tokenCheck(await tokensOf(config));
   const core = await InferenceCore.create(coreOptions(config, loader, app.log));
-  const authorize = tokenCheck(config.auth.tokens);
   app.addHook('onClose', () => core.close());
   await core.load();
   core.repository.poll(config.pollSeconds);

@@ -41,7 +41,7 @@ export const PACKAGE_VERSION = (
 ).version;
 
 /** Tokens of the configuration and of its file. */
-async function tokensOf(config: ServerConfig): Promise<string[]> {
+export async function tokensOf(config: ServerConfig): Promise<string[]> {
   const { tokens, tokensFile } = config.auth;
   if (tokensFile === undefined) return tokens;
   const lines = (await readSetting('auth.tokensFile', tokensFile)).toString('utf8').split('\n');

@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import Fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
 import { configJsonSchema, createServer, espalierPlugin } from '../../src/serve.js';
@@ -120,6 +121,24 @@ describe('operations', () => {
       code: 'INVALID_INPUT',
     });
     await app.close();
+  });
+
+  test('the plugin asks for the tokens of a file; an empty file opens nothing', async () => {
+    const folder = await repositoryOf({ 'sum/1/model.esp': {} });
+    const tokensFile = join(folder, '..', `tokens-${process.pid}`);
+    writeFileSync(tokensFile, '# one a line\na-long-secret\n');
+    const app = Fastify();
+    await app.register(espalierPlugin, { models: [folder], auth: { tokensFile }, loader: fakeLoader });
+    const infer = (headers: Record<string, string>) =>
+      app.inject({ method: 'POST', url: '/v2/models/sum/infer', payload: body, headers });
+    expect((await infer({})).statusCode).toBe(401);
+    expect((await infer({ authorization: 'Bearer a-long-secret' })).statusCode).toBe(200);
+    await app.close();
+    writeFileSync(tokensFile, '\n');
+    const open = Fastify();
+    open.register(espalierPlugin, { models: [folder], auth: { tokensFile }, loader: fakeLoader });
+    await expect(open.ready()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    rmSync(tokensFile);
   });
 
   test('wrong settings are named; the published schema is that of the code', async () => {
