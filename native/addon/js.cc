@@ -194,6 +194,11 @@ Span<int32_t> int_array(napi_env env, napi_value value, const char* code,
   return typed_array<int32_t>(env, value, napi_int32_array, "an Int32Array", code, parameter,
                               sharing);
 }
+Span<uint8_t> byte_array(napi_env env, napi_value value, const char* code,
+                         const std::string& parameter, Sharing sharing) {
+  return typed_array<uint8_t>(env, value, napi_uint8_array, "a Uint8Array", code, parameter,
+                              sharing);
+}
 
 napi_value make_string(napi_env env, const std::string& text) {
   napi_value value;

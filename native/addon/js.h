@@ -92,6 +92,8 @@ Span<float> float_array(napi_env env, napi_value value, const char* code,
                         const std::string& parameter, Sharing sharing);
 Span<int32_t> int_array(napi_env env, napi_value value, const char* code,
                         const std::string& parameter, Sharing sharing);
+Span<uint8_t> byte_array(napi_env env, napi_value value, const char* code,
+                         const std::string& parameter, Sharing sharing);
 
 napi_value make_string(napi_env env, const std::string& text);
 napi_value make_number(napi_env env, double value);

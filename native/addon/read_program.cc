@@ -1,5 +1,6 @@
 #include "addon/read_program.h"
 
+#include <algorithm>
 #include <cstring>
 #include <iterator>
 
@@ -18,6 +19,21 @@ constexpr const char* kActivations[] = {"linear",    "relu",     "relu6",      "
                                         "elu",       "selu",     "sigmoid",    "hard_sigmoid",
                                         "tanh",      "softplus", "softsign",   "gelu",
                                         "gelu_tanh", "swish",    "exponential"};
+// ValueDType of src/file/values.ts, in the order of ValueCode.
+constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8"};
+static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kPalette8) + 1);
+
+// The byte arrays of a coded matrix.
+struct CodedPart {
+  const char* name;
+  ByteSpan CodedCsr::*span;
+};
+constexpr CodedPart kCodedParts[] = {{"runs", &CodedCsr::runs},
+                                     {"codes", &CodedCsr::codes},
+                                     {"palette", &CodedCsr::palette},
+                                     {"tops", &CodedCsr::tops},
+                                     {"high", &CodedCsr::high}};
+
 static_assert(std::size(kActivations) == static_cast<size_t>(ActivationKind::kExponential) + 1);
 
 // Arrays whose memory is asked for once no more JavaScript can run.
@@ -35,6 +51,10 @@ class Arrays {
               size_t operation, size_t index) {
     matrices_.push_back({row_ptr, col_idx, values, std::move(parameter), operation, index});
   }
+  void bytes(napi_value value, std::string parameter, ByteSpan CodedCsr::*span, size_t operation,
+             size_t index) {
+    bytes_.push_back({value, std::move(parameter), span, operation, index});
+  }
 
   void resolve(ProgramSpec& spec) const {
     constexpr js::Sharing kSharing = js::Sharing::kRefused;
@@ -45,6 +65,11 @@ class Arrays {
     for (const Array& array : indices_) {
       const auto span = js::int_array(env_, array.value, kCode, array.parameter, kSharing);
       spec.operations[array.operation].indices[array.index] = {span.data, span.length};
+    }
+    for (const Bytes& bytes : bytes_) {
+      const auto span = js::byte_array(env_, bytes.value, kCode, bytes.parameter, kSharing);
+      spec.operations[bytes.operation].matrices[bytes.index].coded.*
+          bytes.span = {span.data, span.length};
     }
     for (const MatrixArrays& arrays : matrices_) {
       MatrixSpec& matrix = spec.operations[arrays.operation].matrices[arrays.index];
@@ -74,7 +99,14 @@ class Arrays {
     std::string parameter;
     size_t operation, index;
   };
+  struct Bytes {
+    napi_value value;
+    std::string parameter;
+    ByteSpan CodedCsr::*span;
+    size_t operation, index;
+  };
   napi_env env_;
+  std::vector<Bytes> bytes_;
   std::vector<Array> floats_;
   std::vector<Array> indices_;
   std::vector<MatrixArrays> matrices_;
@@ -168,8 +200,9 @@ class Reader {
                    OperationSpec& spec) {
     const std::string format =
         js::string(env_, get(value, "format", parameter), kCode, parameter + ".format");
-    if (format != "csr") {
-      js::refuse(kCode, parameter + ".format: expected \"csr\", received \"" + format + '"');
+    if (format != "csr" && format != "coded") {
+      js::refuse(kCode,
+                 parameter + ".format: expected \"csr\" or \"coded\", received \"" + format + '"');
     }
     MatrixSpec matrix;
     const auto extent = [&](const char* name) {
@@ -178,11 +211,39 @@ class Reader {
     };
     matrix.csr.rows = extent("rows");
     matrix.csr.cols = extent("cols");
+    if (format == "coded") {
+      read_coded(value, parameter, index, matrix, spec);
+      return;
+    }
     spec.matrices.push_back(matrix);
     const napi_value row_ptr = get(value, "rowPtr", parameter);
     const napi_value col_idx = get(value, "colIdx", parameter);
     const napi_value values = get(value, "values", parameter);
     arrays_.matrix(row_ptr, col_idx, values, parameter, index, spec.matrices.size() - 1);
+  }
+
+  void read_coded(napi_value value, const std::string& parameter, size_t index, MatrixSpec& matrix,
+                  OperationSpec& spec) {
+    matrix.is_coded = true;
+    CodedCsr& coded = matrix.coded;
+    coded.rows = matrix.csr.rows;
+    coded.cols = matrix.csr.cols;
+    coded.nnz =
+        js::integer(env_, get(value, "nnz", parameter), kCode, parameter + ".nnz", 0, INT32_MAX);
+    coded.bits = static_cast<unsigned>(js::integer(env_, get(value, "bits", parameter), kCode,
+                                                   parameter + ".bits", 0, kMostRunBits));
+    const std::string dtype =
+        js::string(env_, get(value, "dtype", parameter), kCode, parameter + ".dtype");
+    const auto* known = std::find(std::begin(kValueCodes), std::end(kValueCodes), dtype);
+    if (known == std::end(kValueCodes)) {
+      js::refuse(kCode, parameter + ".dtype: there is no coding \"" + dtype.substr(0, 60) + '"');
+    }
+    coded.code = static_cast<ValueCode>(known - kValueCodes);
+    spec.matrices.push_back(matrix);
+    for (const CodedPart& part : kCodedParts) {
+      arrays_.bytes(get(value, part.name, parameter), parameter + "." + part.name, part.span, index,
+                    spec.matrices.size() - 1);
+    }
   }
 
   Activation activation(napi_value value, const std::string& parameter) const {

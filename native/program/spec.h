@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernels/activation.h"
+#include "sparse/coded_csr.h"
 #include "sparse/csr.h"
 
 namespace espalier {
@@ -25,11 +26,15 @@ struct IndicesSpec {
   size_t length = 0;
 };
 
+// Given in one of two forms: as CSR arrays, or as the bytes of an .esp file (`is_coded`); rows and
+// cols are in `csr` either way.
 struct MatrixSpec {
   CsrView csr;
   size_t row_ptr_length = 0;
   size_t col_idx_length = 0;
   size_t values_length = 0;
+  bool is_coded = false;
+  CodedCsr coded = {};
 };
 
 // Fields lie in the order in which the type declares those of their kind.

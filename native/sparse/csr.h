@@ -36,6 +36,8 @@ struct Csr {
 const char* check_csr(const CsrView& csr, size_t row_ptr_length, size_t col_idx_length,
                       size_t values_length);
 
+Csr copy_csr(const CsrView& csr);
+
 // Row-major dense (rows x cols) to CSR; -0.0 counts as zero. O(rows * cols).
 Csr csr_from_dense(const float* dense, uint32_t rows, uint32_t cols);
 // The same into the caller's arrays: rows + 1, and as many as there are non-zeros.

@@ -87,8 +87,11 @@ export function ruleOf(operation: Operation): OperationRule<Operation> {
   return OPERATION_RULES[operation.op];
 }
 
-/** Throws INVALID_MODEL (UNSUPPORTED_FORMAT for another version) unless all of the program fits together. */
-export function checkProgram(program: Program): void {
+/**
+ * Throws INVALID_MODEL (UNSUPPORTED_FORMAT for another version) unless all of the program fits together. Of matrices
+ * only rows and cols are looked at besides what `checkWeight` does with each.
+ */
+export function checkProgram(program: Program, checkWeight: typeof checkMatrix = checkMatrix): void {
   if (program.version !== PROGRAM_VERSION) throw unsupportedVersion(program.version);
   const features: (number | undefined)[] = new Array<undefined>(program.values.length).fill(undefined);
   const define = (value: number, number: number, what: string): void => {
@@ -119,7 +122,7 @@ export function checkProgram(program: Program): void {
   // Each once, however many operations share it.
   for (const [array, what] of arrays) {
     if (array instanceof Float32Array) finite(array, what);
-    else checkMatrix(array, what);
+    else checkWeight(array, what);
   }
   for (const port of program.outputs) {
     const found = known(port.value, `output ${port.name}`);

@@ -6,6 +6,7 @@
  * Error whose message names what is wrong, with `code` one of ErrorCode.
  */
 import type { Program } from '../compile/program.js';
+import type { CodedProgram } from '../file/coded.js';
 
 export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';
 
@@ -67,6 +68,9 @@ export interface Addon {
   csrFromDense(weights: Float32Array, rows: number, cols: number): Csr;
   /** The threshold of tfmot's rule on a large tensor: the k-th largest |w| (k from 1), by selection. */
   kthLargestMagnitude(weights: Float32Array, k: number): number;
-  /** Matrices of the program are CSR. Checks all of it before anything is computed. */
-  load(program: Program, options: AddonOptions): NativeModel;
+  /**
+   * Matrices of the program are CSR, or coded as in a file. Checks all of it before anything is computed, and keeps
+   * nothing of the caller's memory.
+   */
+  load(program: Program | CodedProgram, options: AddonOptions): NativeModel;
 }

@@ -1,5 +1,5 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
-import { readProgram } from '../file/read.js';
+import { readCodedProgram } from '../file/read.js';
 import { Model } from './model.js';
 import { addonOptions, type LoadOptions } from './options.js';
 import { espBytes } from './source.js';
@@ -15,6 +15,6 @@ export async function loadModel(source: string | Uint8Array, options?: LoadOptio
   const checked = addonOptions(options);
   const bytes = await espBytes(source);
   const program =
-    bytes === null ? await (await import('../convert.js')).programOf(source) : readProgram(bytes);
+    bytes === null ? await (await import('../convert.js')).programOf(source) : readCodedProgram(bytes);
   return new Model(program, checked);
 }

@@ -1,6 +1,7 @@
 /** A loaded model: what users run. */
 import type { Program, ProgramPort } from '../compile/program.js';
 import { EspalierError, invalid } from '../errors.js';
+import type { CodedProgram } from '../file/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';
 import { addon } from './find.js';
 import { fromNative } from './native-errors.js';
@@ -65,8 +66,8 @@ export class Model {
   readonly #outFeatures: number;
   #native: NativeModel | null;
 
-  /** Use loadModel. The program's matrices are CSR. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
-  constructor(program: Program, options: AddonOptions) {
+  /** Use loadModel. The program's matrices are CSR, or coded. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
+  constructor(program: Program | CodedProgram, options: AddonOptions) {
     const info = (port: ProgramPort): PortInfo => ({
       ...port,
       features: (program.values[port.value] as { features: number }).features,

@@ -1,8 +1,16 @@
 /** The bytes of an .esp file as a Program. The file is not trusted: see docs/format.md for all that must hold. */
-import { checkProgram, count, portFeatures, ruleOf, unsupportedVersion } from '../compile/check.js';
+import {
+  checkMatrix,
+  checkProgram,
+  count,
+  portFeatures,
+  ruleOf,
+  unsupportedVersion,
+} from '../compile/check.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../compile/program.js';
 import type { ProgramPort, ProgramValue } from '../compile/program.js';
 import { type EspalierError, invalid } from '../errors.js';
+import { bytesOf, valueBytes, type CodedMatrix, type CodedProgram } from './coded.js';
 import { OPERATION_CODECS, type OperationCodec } from './operations.js';
 import { PoolReader } from './pools.js';
 import { MAX_BITS, decodeRuns } from './runs.js';
@@ -24,6 +32,42 @@ export function looksLikeEsp(bytes: Uint8Array): boolean {
  * Throws INVALID_MODEL telling what is wrong, UNSUPPORTED_FORMAT for another version or kind of file.
  */
 export function readProgram(bytes: Uint8Array): Program {
+  return read(bytes, decoded, checkMatrix);
+}
+
+/**
+ * As readProgram, but the matrices stay coded, as views of `bytes`: for the addon, which decodes and checks them. Only
+ * their lengths are checked here.
+ */
+export function readCodedProgram(bytes: Uint8Array): CodedProgram {
+  const leave = (): void => undefined;
+  // The reader passes matrices on and looks at nothing but rows and cols.
+  return read(bytes, coded as unknown as Make, leave) as unknown as CodedProgram;
+}
+
+/** A matrix of the file, its lengths known to fit. */
+interface StoredMatrix {
+  readonly rows: number;
+  readonly cols: number;
+  readonly nnz: number;
+  readonly bits: number;
+  readonly runs: Uint8Array;
+  readonly values: CodedValues;
+}
+
+type Make = (stored: StoredMatrix, what: string) => Matrix;
+
+function decoded({ rows, cols, nnz, bits, runs, values: codes }: StoredMatrix, what: string): Matrix {
+  const values = decodeValues(codes);
+  if (values === null) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
+  return { format: 'csr', rows, cols, ...decodeRuns(runs, rows, cols, bits, nnz), values };
+}
+
+function coded({ runs, values, ...matrix }: StoredMatrix): CodedMatrix {
+  return { format: 'coded', ...matrix, runs: bytesOf(runs), ...valueBytes(values) };
+}
+
+function read(bytes: Uint8Array, make: Make, checkWeight: typeof checkMatrix): Program {
   const { metadata, tensors } = readSafetensors(bytes);
   if (metadata.format !== 'espalier') {
     throw invalid(
@@ -40,7 +84,7 @@ export function readProgram(bytes: Uint8Array): Program {
   keys(json, 'program', ['version', 'name', 'inputs', 'outputs', 'matrices', 'operations']);
 
   const pools = new PoolReader(tensors);
-  const matrices = readMatrices(list(json.matrices, 'matrices'), pools, bytes.length);
+  const matrices = readMatrices(list(json.matrices, 'matrices'), pools, bytes.length, make);
   const used = new Set<number>();
   const matrix = (index: unknown): Matrix => {
     const found = matrices[index as number];
@@ -78,11 +122,16 @@ export function readProgram(bytes: Uint8Array): Program {
     outputs,
     operations,
   };
-  checkProgram(program);
+  checkProgram(program, checkWeight);
   return program;
 }
 
-function readMatrices(entries: readonly unknown[], pools: PoolReader, fileBytes: number): Matrix[] {
+function readMatrices(
+  entries: readonly unknown[],
+  pools: PoolReader,
+  fileBytes: number,
+  make: Make,
+): Matrix[] {
   let rowsLeft = FREE_ROWS + 8 * fileBytes;
   return entries.map((entry, index) => {
     const what = `matrices[${index}]`;
@@ -94,15 +143,16 @@ function readMatrices(entries: readonly unknown[], pools: PoolReader, fileBytes:
     rowsLeft -= rows;
     if (rowsLeft < 0) throw bad(`${what}.rows`, `rows in proportion to a file of ${fileBytes} bytes`, rows);
     const values = readValues(json, pools, what);
-    if (values.length > rows * cols) throw bad(`${what}.values`, `at most ${rows * cols}`, values.length);
+    const nnz = values.codes.length / (values.dtype === 'split' ? 3 : 1);
+    if (nnz > rows * cols) throw bad(`${what}.values`, `at most ${rows * cols}`, nnz);
     const runs = pools.take('runs', json.runs, `${what}.runs`) as Uint8Array;
-    return { format: 'csr', rows, cols, ...decodeRuns(runs, rows, cols, bits, values.length), values };
+    return make({ rows, cols, nnz, bits, runs, values }, what);
   });
 }
 
 const DTYPES: readonly ValueDType[] = ['F32', 'split', 'F16', 'U16', 'U8'];
 
-function readValues(json: Json, pools: PoolReader, what: string): Float32Array {
+function readValues(json: Json, pools: PoolReader, what: string): CodedValues {
   const dtype = json.dtype as ValueDType;
   if (!DTYPES.includes(dtype)) throw bad(`${what}.dtype`, DTYPES.join(', '), dtype);
   const split = dtype === 'split';
@@ -121,10 +171,7 @@ function readValues(json: Json, pools: PoolReader, what: string): Float32Array {
   if (tops !== undefined && high?.length !== Math.ceil((codes.length / 3) * (topBits(tops.length) / 8))) {
     throw bad(`${what}.high`, `${topBits(tops.length)} bits a value`, json.high);
   }
-  const coded = { dtype, codes, palette, tops, high } as CodedValues;
-  const values = decodeValues(coded);
-  if (values === null) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
-  return values;
+  return { dtype, codes, palette, tops, high } as CodedValues;
 }
 
 function readTops(value: unknown, what: string): number[] {

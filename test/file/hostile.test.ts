@@ -1,28 +1,45 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkProgram } from '../../src/compile/check.js';
-import { readProgram } from '../../src/file/read.js';
+import type { Program } from '../../src/compile/program.js';
+import { Model } from '../../src/engine/model.js';
+import { addonOptions } from '../../src/engine/options.js';
+import type { CodedProgram } from '../../src/file/coded.js';
+import { readCodedProgram, readProgram } from '../../src/file/read.js';
 import { writeSafetensors } from '../../src/file/safetensors.js';
 import { writeProgram } from '../../src/file/write.js';
 import { everyOperation, mlp } from '../support/programs.js';
 
 const whole = writeProgram(everyOperation());
+const OPTIONS = addonOptions({ threads: 1 });
 const small = writeProgram(mlp([6, 4, 2], 0.5).program);
 
-/** Reads; whatever is accepted must be a program. */
-function outcome(bytes: Uint8Array): string {
+/** What comes of making a model that runs. */
+function loaded(read: () => Program | CodedProgram): string {
   try {
-    const program = readProgram(bytes);
-    checkProgram(program);
+    new Model(read(), OPTIONS).dispose();
     return 'accepted';
   } catch (error) {
-    expect(error).toMatchObject({
-      name: 'EspalierError',
-      code: expect.stringMatching(/^(INVALID_MODEL|UNSUPPORTED_FORMAT)$/),
-    });
-    expect((error as Error).message.length).toBeLessThan(600);
-    return (error as Error).message;
+    return (error as { code: string }).code;
   }
+}
+
+/** Reads; whatever is accepted must be a program. Loading, where the addon decodes, must come to the same end. */
+function outcome(bytes: Uint8Array): string {
+  const coded = loaded(() => readCodedProgram(bytes));
+  try {
+    checkProgram(readProgram(bytes));
+  } catch (error) {
+    const codes = /^(INVALID_MODEL|UNSUPPORTED_FORMAT)$/;
+    expect(error).toMatchObject({ name: 'EspalierError', code: expect.stringMatching(codes) });
+    // Of two faults either may be found first.
+    expect(coded).toMatch(codes);
+    const { message } = error as Error;
+    expect(message.length).toBeLessThan(600);
+    return message;
+  }
+  expect(coded).toBe(loaded(() => readProgram(bytes)));
+  return 'accepted';
 }
 
 /** The file again with its header changed as text. */

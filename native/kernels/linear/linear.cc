@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/choice.h"
@@ -40,22 +41,17 @@ int regime_of(int n) {
 
 class LinearImpl final : public Linear {
  public:
-  LinearImpl(const CsrView& csr, const float* bias, Activation activation,
-             const LinearOptions& options)
+  LinearImpl(Csr&& csr, const float* bias, Activation activation, const LinearOptions& options)
       : isa_(options.isa),
         forced_(options.layout),
         cold_(options.cold),
         tune_(options.tune),
         format_(options.values),
-        activation_(activation) {
-    csr_.rows = csr.rows;
-    csr_.cols = csr.cols;
-    csr_.row_ptr.assign(csr.row_ptr, csr.row_ptr + csr.rows + 1);
-    csr_.col_idx.assign(csr.col_idx, csr.col_idx + csr.nnz());
-    csr_.values.assign(csr.values, csr.values + csr.nnz());
+        activation_(activation),
+        csr_(std::move(csr)) {
     round_values(csr_, format_);
-    bias_.assign((csr.rows + 15) / 16 * 16, 0.0f);
-    if (bias != nullptr) std::copy(bias, bias + csr.rows, bias_.begin());
+    bias_.assign((csr_.rows + 15) / 16 * 16, 0.0f);
+    if (bias != nullptr) std::copy(bias, bias + csr_.rows, bias_.begin());
     const bool fused = is_fused(activation.kind);
     epilogue_ = {bias_.data(), fused ? activation.kind : ActivationKind::kLinear, activation.alpha};
     if (!fused) activate_ = elementwise_kernels(isa_).activate;
@@ -297,12 +293,21 @@ class LinearImpl final : public Linear {
 
 std::unique_ptr<Linear> Linear::make(const CsrView& csr, const float* bias, Activation activation,
                                      const LinearOptions& options) {
+  try {
+    return make(copy_csr(csr), bias, activation, options);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
+
+std::unique_ptr<Linear> Linear::make(Csr&& csr, const float* bias, Activation activation,
+                                     const LinearOptions& options) {
   if (!options.layout.empty()) {
     const std::vector<std::string> known = linear_layouts(options.isa);
     if (std::find(known.begin(), known.end(), options.layout) == known.end()) return nullptr;
   }
   try {
-    return std::make_unique<LinearImpl>(csr, bias, activation, options);
+    return std::make_unique<LinearImpl>(std::move(csr), bias, activation, options);
   } catch (const std::bad_alloc&) {
     return nullptr;
   }

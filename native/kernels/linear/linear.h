@@ -65,6 +65,9 @@ class Linear {
   // an unknown layout is forced.
   static std::unique_ptr<Linear> make(const CsrView& csr, const float* bias, Activation activation,
                                       const LinearOptions& options);
+  // The same without a copy: the Linear keeps the arrays of `csr`.
+  static std::unique_ptr<Linear> make(Csr&& csr, const float* bias, Activation activation,
+                                      const LinearOptions& options);
   virtual ~Linear() = default;
 
   virtual uint32_t rows() const = 0;

@@ -7,6 +7,7 @@
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
 #include "program/ops/types.h"
+#include "program/own_matrix.h"
 
 namespace espalier {
 namespace {
@@ -148,10 +149,6 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   const WindowShape shape = window_shape(spec.sizes, 2);
   const MatrixSpec& weight = spec.matrices[0];
   const FloatsSpec& bias = spec.floats[0];
-  if (const char* reason = check_csr(weight.csr, weight.row_ptr_length, weight.col_idx_length,
-                                     weight.values_length)) {
-    refuse_model(std::string("weight: ") + reason);
-  }
   const uint64_t filters = weight.csr.rows;
   if (channels % groups != 0 || filters == 0 || filters % groups != 0) {
     refuse_model("groups do not divide the " + std::to_string(channels) + " channels and the " +
@@ -173,13 +170,19 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   options.isa = context.isa;
   options.layout = context.layout;
   const uint32_t group_rows = static_cast<uint32_t>(filters / groups);
+  Csr whole = own_matrix(weight, "weight");
   std::vector<std::unique_ptr<Linear>> linears;
+  if (groups == 1) {
+    linears.push_back(Linear::make(std::move(whole), bias.data, spec.activation, options));
+    if (linears.back() == nullptr) throw std::bad_alloc();
+    return std::make_unique<Conv>(shape, channels, std::move(linears), context.isa);
+  }
   std::vector<int32_t> row_ptr(group_rows + 1);
   for (uint64_t g = 0; g < groups; ++g) {
-    const int32_t* begin = weight.csr.row_ptr + g * group_rows;
+    const int32_t* begin = whole.row_ptr.data() + g * group_rows;
     for (uint32_t r = 0; r <= group_rows; ++r) row_ptr[r] = begin[r] - begin[0];
-    const CsrView csr = {group_rows, weight.csr.cols, row_ptr.data(), weight.csr.col_idx + begin[0],
-                         weight.csr.values + begin[0]};
+    const CsrView csr = {group_rows, weight.csr.cols, row_ptr.data(),
+                         whole.col_idx.data() + begin[0], whole.values.data() + begin[0]};
     linears.push_back(Linear::make(csr, bias.data == nullptr ? nullptr : bias.data + g * group_rows,
                                    spec.activation, options));
     if (linears.back() == nullptr) throw std::bad_alloc();

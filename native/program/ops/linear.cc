@@ -3,6 +3,7 @@
 
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/types.h"
+#include "program/own_matrix.h"
 
 namespace espalier {
 namespace {
@@ -123,10 +124,6 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   const MatrixSpec& weight = spec.matrices[0];
   const FloatsSpec& bias = spec.floats[0];
   const uint64_t positions = spec.sizes[0];
-  if (const char* reason = check_csr(weight.csr, weight.row_ptr_length, weight.col_idx_length,
-                                     weight.values_length)) {
-    refuse_model(std::string("weight: ") + reason);
-  }
   const uint64_t rows = weight.csr.rows, cols = weight.csr.cols;
   if (rows == 0 || cols == 0) refuse_model("weight must have a row and a column");
   if (positions == 0 || positions > INT32_MAX) {
@@ -151,7 +148,8 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   if (options.layout == "dense" && rows * cols * sizeof(float) > kMostDenseBytes) {
     throw Refused{"LIMIT_EXCEEDED", "weight is too large for the dense layout"};
   }
-  std::unique_ptr<Linear> linear = Linear::make(weight.csr, bias.data, spec.activation, options);
+  std::unique_ptr<Linear> linear =
+      Linear::make(own_matrix(weight, "weight"), bias.data, spec.activation, options);
   if (linear == nullptr) throw std::bad_alloc();
   return std::make_unique<LinearOperation>(std::move(linear), static_cast<int>(positions),
                                            context.isa);
