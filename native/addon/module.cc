@@ -159,8 +159,13 @@ LoadOptions read_options(napi_env env, napi_value value) {
 }
 
 napi_value load(napi_env env, napi_callback_info info) {
-  const js::Arguments<2> arguments(env, info);
+  const js::Arguments<3> arguments(env, info);
   LoadOptions options = read_options(env, arguments[1]);
+  bool consumes = false;
+  js::check(env, napi_is_arraybuffer(env, arguments[2], &consumes));
+  if (!consumes && !js::is_undefined(env, arguments[2])) {
+    js::refuse_value(env, kArgument, "consumed", "an ArrayBuffer", arguments[2]);
+  }
   const std::shared_ptr<Environment> environment = environment_of(env);
   options.program.pool = environment->pool;
   Refused refused;
@@ -170,6 +175,8 @@ napi_value load(napi_env env, napi_callback_info info) {
     program = Program::make(spec, options.program, &refused);
   }
   if (program == nullptr) throw refused;
+  // Its memory goes before packing asks for more. One that cannot be detached stays.
+  if (consumes) napi_detach_arraybuffer(env, arguments[2]);
   for (size_t batch : options.batch_sizes) {
     if (!program->prepare(batch)) throw std::bad_alloc();
   }

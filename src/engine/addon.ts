@@ -70,7 +70,8 @@ export interface Addon {
   kthLargestMagnitude(weights: Float32Array, k: number): number;
   /**
    * Matrices of the program are CSR, or coded as in a file. Checks all of it before anything is computed, and keeps
-   * nothing of the caller's memory.
+   * nothing of the caller's memory. `consumed`, which the program may lie in, is detached once it is decoded: a file's
+   * bytes need not wait for the garbage collector.
    */
-  load(program: Program | CodedProgram, options: AddonOptions): NativeModel;
+  load(program: Program | CodedProgram, options: AddonOptions, consumed?: ArrayBuffer): NativeModel;
 }

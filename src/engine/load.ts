@@ -14,7 +14,10 @@ import { espBytes } from './source.js';
 export async function loadModel(source: string | Uint8Array, options?: LoadOptions): Promise<Model> {
   const checked = addonOptions(options);
   const bytes = await espBytes(source);
-  const program =
-    bytes === null ? await (await import('../convert.js')).programOf(source) : readCodedProgram(bytes);
-  return new Model(program, checked);
+  if (bytes === null) {
+    return new Model(await (await import('../convert.js')).programOf(source), checked);
+  }
+  // What was read here is ours alone; what the caller handed in stays the caller's.
+  const ours = typeof source === 'string' && bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined;
+  return new Model(readCodedProgram(bytes), checked, ours);
 }

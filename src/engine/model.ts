@@ -66,8 +66,8 @@ export class Model {
   readonly #outFeatures: number;
   #native: NativeModel | null;
 
-  /** Use loadModel. The program's matrices are CSR, or coded. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
-  constructor(program: Program | CodedProgram, options: AddonOptions) {
+  /** Use loadModel. The program's matrices are CSR, or coded. `consumed`: see Addon.load. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
+  constructor(program: Program | CodedProgram, options: AddonOptions, consumed?: ArrayBuffer) {
     const info = (port: ProgramPort): PortInfo => ({
       ...port,
       features: (program.values[port.value] as { features: number }).features,
@@ -83,7 +83,7 @@ export class Model {
     this.#outFeatures = single ? (this.#out[0] as PortInfo).features : 0;
     this.#batch = options.batchSizes[0] ?? 1;
     try {
-      this.#native = addon().load(program, options);
+      this.#native = addon().load(program, options, consumed);
     } catch (error) {
       throw fromNative(error);
     }

@@ -173,6 +173,27 @@ describe('a coded matrix is the one that JavaScript decodes, bit for bit', () =>
   });
 });
 
+it('what the addon may consume is detached once it is decoded, and not when it is refused', () => {
+  const make = () => {
+    const bytes = writeProgram(mlp([40, 9, 2], 0.5).program).slice();
+    return { bytes, buffer: bytes.buffer };
+  };
+  const options = addonOptions({ threads: 1 });
+  const x = normal(40, random(3));
+  const [kept, given] = [make(), make()];
+  const reference = new Model(readCodedProgram(kept.bytes), options);
+  const model = new Model(readCodedProgram(given.bytes), options, given.buffer);
+  expect(kept.buffer.byteLength).toBeGreaterThan(0);
+  expect(given.buffer.byteLength).toBe(0);
+  expect(model.runSync(x)).toEqual(reference.runSync(x));
+  const wrong = make();
+  const program = readCodedProgram(wrong.bytes);
+  wrong.bytes.fill(0xff, -8);
+  expect(() => new Model(program, options, wrong.buffer)).toThrow(/finite|positions/);
+  expect(wrong.buffer.byteLength).toBeGreaterThan(0);
+  expect(() => new Model(program, options, wrong.bytes as unknown as ArrayBuffer)).toThrow(/consumed/);
+});
+
 it('JavaScript and the addon refuse the same codes', () => {
   const outcome = (call: () => void): string => {
     try {

@@ -147,8 +147,7 @@ class LinearImpl final : public Linear {
 
   // A forced layout that has no kernel for n is no candidate: then the least cost decides.
   void choose(int n, Regime& regime) const {
-    const std::vector<Candidate> list =
-        candidates(csr_.view(), bias_.data(), isa_, n, cold_, format_);
+    std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n, cold_, format_);
     regime.dense_ns = list.front().ns;
     const Candidate* best = nullptr;
     for (const Candidate& candidate : list) {
@@ -174,7 +173,10 @@ class LinearImpl final : public Linear {
         return;
       }
     }
-    regime.layout = best->make();
+    // The plans of the others take memory that packing needs.
+    const auto make = best->make;
+    list.clear();
+    regime.layout = make();
   }
 
   // Packs and measures all candidates that could be the best, and keeps the fastest.
