@@ -3,10 +3,9 @@
  * and in tests on whatever `compile` makes. The addon checks again what memory safety needs.
  */
 import { EspalierError, invalid } from '../errors.js';
+import { bad, count, finite, limited, vector } from './expect.js';
+import { IMAGE_RULES } from './check-images.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from './program.js';
-
-/** Features of one value (float32 numbers a sample) at most: 1 GiB a sample. */
-export const MAX_FEATURES = 2 ** 28;
 
 type Of<K extends Operation['op']> = Extract<Operation, { op: K }>;
 
@@ -63,6 +62,7 @@ export const OPERATION_RULES: { [K in Operation['op']]: OperationRule<Of<K>> } =
       return features[0] ?? 0;
     },
   },
+  ...IMAGE_RULES,
   concat: {
     inputs: (o) => o.inputs,
     features: (o, features) => {
@@ -195,31 +195,4 @@ export function unsupportedVersion(version: unknown): EspalierError {
   );
 }
 
-/** An extent, a number of rows or the like: a whole number of 1 or more, below 2^31. */
-export function count(value: unknown, what: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 0x7fffffff) {
-    throw bad(what, 'a whole number from 1 to 2147483647', value);
-  }
-  return value;
-}
-
-/** Throws unless `values` has this length. */
-function vector(values: Float32Array, length: number, what: string): Float32Array {
-  if (values.length !== length) throw bad(what, `${length} values`, values.length);
-  return values;
-}
-
-function finite(values: Float32Array, what: string): void {
-  for (let i = 0; i < values.length; i++) {
-    if (!Number.isFinite(values[i])) throw bad(what, 'finite values', `${values[i]} at ${i}`);
-  }
-}
-
-function limited(features: number, what: string): number {
-  if (features > MAX_FEATURES) throw bad(what, `at most ${MAX_FEATURES} features a sample`, features);
-  return features;
-}
-
-function bad(parameter: string, expected: string, received: unknown): EspalierError {
-  return invalid('INVALID_MODEL', parameter, expected, received);
-}
+export { MAX_FEATURES, count } from './expect.js';

@@ -6,6 +6,8 @@
  * values lie features x batch.
  */
 
+import type { ImageOperation } from './image-operations.js';
+
 export const PROGRAM_VERSION = 1;
 
 export type ActivationKind =
@@ -53,6 +55,7 @@ export type Matrix =
     };
 
 export type Operation =
+  | ImageOperation
   /** y[p, :] = act(W x[p, :] + b) for each of `positions` (1 for a vector; T for Dense on [T, F]). */
   | {
       readonly op: 'linear';

@@ -10,6 +10,7 @@ const POOLS = {
   'values.F32': 'F32',
   palettes: 'F32',
   vectors: 'F32',
+  indices: 'I32',
   'values.F16': 'F16',
   'values.U16': 'U16',
   'values.U8': 'U8',
@@ -19,7 +20,7 @@ const POOLS = {
 } as const satisfies Record<string, SafeDType>;
 
 export type PoolName = keyof typeof POOLS;
-export type PoolArray = Float32Array | Uint16Array | Uint8Array;
+export type PoolArray = Float32Array | Int32Array | Uint16Array | Uint8Array;
 
 /** Numbers of an item: a value that is split leaves 3 bytes. */
 function itemsOf(pool: PoolName): number {
@@ -133,8 +134,9 @@ export class PoolReader {
 function typed(dtype: SafeDType, data: Uint8Array): PoolArray {
   if (dtype === 'U8') return data;
   // Bytes handed in may start anywhere in their buffer.
-  const size = dtype === 'F32' ? 4 : 2;
+  const size = dtype === 'F32' || dtype === 'I32' ? 4 : 2;
   const { buffer, byteOffset } = data.byteOffset % size === 0 ? data : new Uint8Array(data);
+  if (dtype === 'I32') return new Int32Array(buffer, byteOffset, data.byteLength / 4);
   return dtype === 'F32'
     ? new Float32Array(buffer, byteOffset, data.byteLength / 4)
     : new Uint16Array(buffer, byteOffset, data.byteLength / 2);

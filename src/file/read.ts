@@ -201,7 +201,7 @@ function readOperation(
       : list(json.inputs, `${name}.inputs`).map((input) =>
           valueIndex(input, values.length, `${name}.inputs`),
         );
-  const several = op === 'add' || op === 'concat';
+  const several = codec.several === true;
   const [input] = inputs;
   if (input === undefined || (!several && inputs.length > 1)) {
     throw bad(`${name}.inputs`, several ? 'one or more' : 'one', inputs.length);

@@ -281,5 +281,7 @@ function compute(operation: Operation, values: number[][]): number[] {
       }
       return answer;
     }
+    default:
+      throw new Error(`no naive form of ${operation.op}`);
   }
 }

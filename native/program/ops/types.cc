@@ -5,7 +5,7 @@ namespace espalier {
 const std::vector<const OperationType*>& operation_types() {
   static const std::vector<const OperationType*> types = {
       &kLinearType,   &kAffineType,     &kActivateType,      &kSoftmaxType,
-      &kAddType,      &kConcatType,     &kGatherType,        &kToPlanesType,
+      &kAddType,      &kConcatType,     &kCombineType, &kGatherType,        &kToPlanesType,
       &kToPixelsType, &kFrameType,      &kConvType,          &kDepthwiseType,
       &kPoolType,     &kGlobalPoolType, &kChannelAffineType, &kChannelScaleType,
   };

@@ -12,6 +12,7 @@ extern const OperationType kActivateType;
 extern const OperationType kSoftmaxType;
 extern const OperationType kAddType;
 extern const OperationType kConcatType;
+extern const OperationType kCombineType;
 extern const OperationType kGatherType;
 
 // Images.

@@ -1,0 +1,59 @@
+// y = a * b, max(a, b) or min(a, b), elementwise. A NaN in either gives NaN.
+#include "program/ops/elementwise_operation.h"
+#include "program/ops/types.h"
+
+namespace espalier {
+namespace {
+
+float greater(float a, float b) { return a > b || a != a ? a : b; }
+float lesser(float a, float b) { return a < b || a != a ? a : b; }
+
+class Combine final : public ElementwiseOperation {
+ public:
+  Combine(size_t features, uint64_t kind, Isa isa)
+      : ElementwiseOperation(features, 1, 0.2, isa), kind_(kind) {}
+
+  void run_samples(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange features = range(part, parts);
+    for (int s = 0; s < call.n; ++s) {
+      combine(call.input(0).data + s * call.input(0).stride + features.begin,
+              call.input(1).data + s * call.input(1).stride + features.begin,
+              call.output + s * call.output_stride + features.begin,
+              features.end - features.begin);
+    }
+  }
+  void run_panel(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange features = range(part, parts);
+    for (size_t f = features.begin; f < features.end; ++f) {
+      combine(call.input(0).data + f * call.input(0).stride,
+              call.input(1).data + f * call.input(1).stride, call.output + f * call.output_stride,
+              call.n);
+    }
+  }
+
+ private:
+  void combine(const float* a, const float* b, float* y, size_t n) const {
+    if (kind_ == 0) {
+      for (size_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
+    } else if (kind_ == 1) {
+      for (size_t i = 0; i < n; ++i) y[i] = greater(a[i], b[i]);
+    } else {
+      for (size_t i = 0; i < n; ++i) y[i] = lesser(a[i], b[i]);
+    }
+  }
+
+  uint64_t kind_;
+};
+
+std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContext& context) {
+  if (context.input_features.size() != 2) refuse_model("inputs: expected two");
+  require_same_features(context);
+  if (spec.sizes[0] > 2) refuse_model("kind: expected 0 (product), 1 (maximum) or 2 (minimum)");
+  return std::make_unique<Combine>(context.output_features, spec.sizes[0], context.isa);
+}
+
+}  // namespace
+
+const OperationType kCombineType = {"combine", true, {{"kind", FieldKind::kSize}}, make};
+
+}  // namespace espalier

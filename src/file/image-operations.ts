@@ -1,0 +1,179 @@
+/** Operations on images as JSON (compile/image-operations.ts tells what they are). */
+import { WINDOW_KEYS, type ImageOperation, type Window } from '../compile/image-operations.js';
+import { count } from '../compile/check.js';
+import { invalid } from '../errors.js';
+import { readActivation, writeActivation, type Json } from './activation.js';
+import type { OperationCodec } from './operations.js';
+
+type Codecs = { [K in ImageOperation['op']]: OperationCodec<K> };
+
+/** Whole numbers from 0, by the keys in their order. */
+function numbers<K extends string>(value: unknown, keys: readonly K[], what: string): Record<K, number> {
+  if (
+    !Array.isArray(value) ||
+    value.length !== keys.length ||
+    !value.every((n) => Number.isInteger(n) && n >= 0 && n <= 0x7fffffff)
+  ) {
+    throw invalid('INVALID_MODEL', what, `${keys.length} whole numbers: ${keys.join(', ')}`, value);
+  }
+  return Object.fromEntries(keys.map((key, i) => [key, value[i] as number])) as Record<K, number>;
+}
+
+const windowJson = (window: Window): number[] => WINDOW_KEYS.map((key) => window[key]);
+const readWindow = (json: Json, name: string): Window =>
+  numbers(json.window, WINDOW_KEYS, `${name}.window`) as unknown as Window;
+
+const IMAGE_KEYS = ['channels', 'pixels'] as const;
+const imageJson = ({ channels, pixels }: { channels: number; pixels: number }): Json => ({ channels, pixels });
+const readImage = (json: Json, name: string): { channels: number; pixels: number } => ({
+  channels: count(json.channels, `${name}.channels`),
+  pixels: count(json.pixels, `${name}.pixels`),
+});
+
+const FRAME_KEYS = [
+  'channels',
+  'height',
+  'width',
+  'top',
+  'left',
+  'upY',
+  'upX',
+  'frameHeight',
+  'frameWidth',
+  'strideY',
+  'strideX',
+  'fill',
+] as const;
+
+const planes = {
+  keys: IMAGE_KEYS,
+  write: imageJson,
+  read: (json: Json, { name }: { name: string }) => readImage(json, name),
+};
+
+export const IMAGE_CODECS: Codecs = {
+  to_planes: planes,
+  to_pixels: planes,
+  channel_scale: { ...planes, several: true },
+  frame: {
+    keys: ['frame'],
+    write: (o) => ({ frame: FRAME_KEYS.map((key) => o[key]) }),
+    read: (json, { name }) => {
+      const { fill, ...rest } = numbers(json.frame, FRAME_KEYS, `${name}.frame`);
+      return { ...rest, fill: fill as 0 | 1 };
+    },
+  },
+  conv: {
+    keys: ['channels', 'groups', 'window', 'weight', 'bias', 'activation'],
+    write: (o, { pools, matrix }) => ({
+      channels: o.channels,
+      ...(o.groups === 1 ? {} : { groups: o.groups }),
+      window: windowJson(o),
+      weight: matrix(o.weight),
+      ...(o.bias === null ? {} : { bias: pools.vector(o.bias) }),
+      ...writeActivation(o.activation),
+    }),
+    read: (json, { pools, name, matrix }) => {
+      const weight = matrix(json.weight);
+      return {
+        channels: count(json.channels, `${name}.channels`),
+        groups: count(json.groups ?? 1, `${name}.groups`),
+        ...readWindow(json, name),
+        weight,
+        bias: json.bias === undefined ? null : pools.vector(json.bias, weight.rows, `${name}.bias`),
+        activation: readActivation(json.activation, name),
+      };
+    },
+  },
+  depthwise: {
+    keys: ['channels', 'multiplier', 'window', 'weights', 'bias', 'activation'],
+    write: (o, { pools }) => ({
+      channels: o.channels,
+      ...(o.multiplier === 1 ? {} : { multiplier: o.multiplier }),
+      window: windowJson(o),
+      weights: pools.vector(o.weights),
+      ...(o.bias === null ? {} : { bias: pools.vector(o.bias) }),
+      ...writeActivation(o.activation),
+    }),
+    read: (json, { pools, name }) => {
+      const channels = count(json.channels, `${name}.channels`);
+      const multiplier = count(json.multiplier ?? 1, `${name}.multiplier`);
+      const window = readWindow(json, name);
+      const outputs = channels * multiplier;
+      return {
+        channels,
+        multiplier,
+        ...window,
+        weights: pools.vector(
+          json.weights,
+          outputs * window.kernelHeight * window.kernelWidth,
+          `${name}.weights`,
+        ),
+        bias: json.bias === undefined ? null : pools.vector(json.bias, outputs, `${name}.bias`),
+        activation: readActivation(json.activation, name),
+      };
+    },
+  },
+  pool: {
+    keys: ['channels', 'window', 'scale'],
+    write: (o, { pools }) => ({
+      channels: o.channels,
+      window: windowJson(o),
+      ...(o.scale === null ? {} : { scale: pools.vector(o.scale) }),
+    }),
+    read: (json, { pools, name }) => {
+      const window = readWindow(json, name);
+      const pixels = window.outHeight * window.outWidth;
+      return {
+        channels: count(json.channels, `${name}.channels`),
+        ...window,
+        scale: json.scale === undefined ? null : pools.vector(json.scale, pixels, `${name}.scale`),
+      };
+    },
+  },
+  global_pool: {
+    keys: [...IMAGE_KEYS, 'mean'],
+    write: (o) => ({ ...imageJson(o), mean: o.mean }),
+    read: (json, { name }) => ({
+      ...readImage(json, name),
+      ...(numbers([json.mean], ['mean'], `${name}.mean`) as { mean: 0 | 1 }),
+    }),
+  },
+  channel_affine: {
+    keys: [...IMAGE_KEYS, 'scale', 'offset', 'activation'],
+    write: (o, { pools }) => ({
+      ...imageJson(o),
+      scale: pools.vector(o.scale),
+      offset: pools.vector(o.offset),
+      ...writeActivation(o.activation),
+    }),
+    read: (json, { pools, name }) => {
+      const size = readImage(json, name);
+      return {
+        ...size,
+        scale: pools.vector(json.scale, size.channels, `${name}.scale`),
+        offset: pools.vector(json.offset, size.channels, `${name}.offset`),
+        activation: readActivation(json.activation, name),
+      };
+    },
+  },
+  gather: {
+    keys: ['repeat', 'index'],
+    write: (o, { pools }) => ({
+      ...(o.repeat === 1 ? {} : { repeat: o.repeat }),
+      index: pools.append('indices', o.index),
+    }),
+    read: (json, { pools, name }) => ({
+      repeat: count(json.repeat ?? 1, `${name}.repeat`),
+      index: pools.take('indices', json.index, `${name}.index`) as Int32Array,
+    }),
+  },
+  combine: {
+    keys: ['kind'],
+    several: true,
+    write: (o) => ({ kind: o.kind }),
+    read: (json, { name }) => ({
+      ...(numbers([json.kind], ['kind'], `${name}.kind`) as { kind: 0 | 1 | 2 }),
+    }),
+  },
+};
