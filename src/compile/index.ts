@@ -3,12 +3,21 @@ import type { Network } from '../network/types.js';
 import { checkProgram } from './check.js';
 import { lower } from './lower/index.js';
 import { foldAffine } from './passes/fold-affine.js';
+import { foldChannels } from './passes/fold-channels.js';
 import { fuseActivation } from './passes/fuse-activation.js';
+import { keepPlanes } from './passes/keep-planes.js';
 import { tidy } from './passes/tidy.js';
 import type { Program } from './program.js';
 
 /** In the order in which they run. Each changes no result beyond rounding. */
-export const PASSES: readonly ((program: Program) => Program)[] = [tidy, foldAffine, fuseActivation, tidy];
+export const PASSES: readonly ((program: Program) => Program)[] = [
+  tidy,
+  keepPlanes,
+  foldAffine,
+  foldChannels,
+  fuseActivation,
+  tidy,
+];
 
 /**
  * The program of a network; its matrices are dense, and shared where a layer is called several times.

@@ -24,7 +24,10 @@ const readWindow = (json: Json, name: string): Window =>
   numbers(json.window, WINDOW_KEYS, `${name}.window`) as unknown as Window;
 
 const IMAGE_KEYS = ['channels', 'pixels'] as const;
-const imageJson = ({ channels, pixels }: { channels: number; pixels: number }): Json => ({ channels, pixels });
+const imageJson = ({ channels, pixels }: { channels: number; pixels: number }): Json => ({
+  channels,
+  pixels,
+});
 const readImage = (json: Json, name: string): { channels: number; pixels: number } => ({
   channels: count(json.channels, `${name}.channels`),
   pixels: count(json.pixels, `${name}.pixels`),

@@ -1,6 +1,6 @@
 /** Network → Program, an operation or more a call of a layer, before any pass. */
 import { EspalierError } from '../../errors.js';
-import type { Network, Port } from '../../network/types.js';
+import type { Layer, Network, Port, Tensor } from '../../network/types.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from '../program.js';
 import { featuresOf, sampleShape, unsupported, type NewOperation, type ProgramValue } from './lowering.js';
 import { LOWERINGS } from './table.js';
@@ -54,12 +54,8 @@ export function lower(network: Network): Program {
         matrices.set(whole, matrix);
         return matrix;
       },
-      weight: (name) => {
-        const tensor = Object.hasOwn(layer.weights, name) ? layer.weights[name] : undefined;
-        if (tensor === undefined)
-          throw new EspalierError('INVALID_MODEL', `layer ${layer.name} has no ${name}`);
-        return tensor.data;
-      },
+      weight: (name) => weightOf(layer, name).data,
+      weightShape: (name) => weightOf(layer, name).shape,
     });
     placed.set(node.outputs[0] as number, output);
   }
@@ -71,4 +67,10 @@ export function lower(network: Network): Program {
     outputs: network.outputs.map(port),
     operations,
   };
+}
+
+function weightOf(layer: Layer, name: string): Tensor {
+  const tensor = Object.hasOwn(layer.weights, name) ? layer.weights[name] : undefined;
+  if (tensor === undefined) throw new EspalierError('INVALID_MODEL', `layer ${layer.name} has no ${name}`);
+  return tensor;
 }

@@ -20,6 +20,7 @@ export interface LoweringContext {
   readonly once: (key: string, make: () => Matrix) => Matrix;
   /** The layer's weight of this name. */
   readonly weight: (name: string) => Float32Array;
+  readonly weightShape: (name: string) => readonly number[];
 }
 
 /** Returns the value that holds the layer's output. Throws UNSUPPORTED_LAYER (`unsupported`). */

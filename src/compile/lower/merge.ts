@@ -1,18 +1,18 @@
 /** Add, Subtract, Average of equal shapes, and Concatenate. */
 import type { ConcatenateSettings } from '../../network/layers/merge.js';
 import { resolveAxis } from '../../network/shapes.js';
-import { LINEAR, featuresOf, unsupported, type Lowering, type LoweringContext } from './lowering.js';
+import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
+import { broadcasted } from './pick.js';
 
 function addAll(context: LoweringContext, inputs: readonly number[]): number {
-  const features = context.inputShapes.map(featuresOf);
-  if (features.some((number) => number !== features[0])) {
-    throw unsupported(context.layer, 'inputs of different shapes', 'bring them to one shape first');
-  }
-  return context.add({ op: 'add', inputs, activation: LINEAR }, features[0] as number);
+  return context.add({ op: 'add', inputs, activation: LINEAR }, featuresOf(context.outputShapes[0] ?? []));
 }
 
+const allBroadcasted = (context: LoweringContext): number[] =>
+  context.inputs.map((_, at) => broadcasted(context, at));
+
 function scaled(context: LoweringContext, input: number, by: number): number {
-  const features = featuresOf(context.inputShapes[0] ?? []);
+  const features = featuresOf(context.outputShapes[0] ?? []);
   const scale = Float32Array.of(by);
   return context.add(
     { op: 'affine', input, scale, offset: Float32Array.of(0), activation: LINEAR },
@@ -20,15 +20,15 @@ function scaled(context: LoweringContext, input: number, by: number): number {
   );
 }
 
-export const add: Lowering = (context) => addAll(context, context.inputs);
+export const add: Lowering = (context) => addAll(context, allBroadcasted(context));
 
 export const subtract: Lowering = (context) => {
-  const [left, right] = context.inputs as [number, number];
+  const [left, right] = allBroadcasted(context) as [number, number];
   return addAll(context, [left, scaled(context, right, -1)]);
 };
 
 export const average: Lowering = (context) =>
-  scaled(context, addAll(context, context.inputs), 1 / context.inputs.length);
+  scaled(context, addAll(context, allBroadcasted(context)), 1 / context.inputs.length);
 
 export const concatenate: Lowering = (context) => {
   if (context.inputs.length === 1) return context.inputs[0] as number;

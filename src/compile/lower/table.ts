@@ -2,8 +2,20 @@
 import { activation } from './activation.js';
 import { batchNormalization, normalization, rescaling } from './affine.js';
 import { dense } from './dense.js';
+import {
+  conv,
+  convTranspose,
+  cropping,
+  depthwiseConv,
+  globalPooling,
+  pooling,
+  separableConv,
+  upSampling,
+  zeroPadding,
+} from './images.js';
 import type { Lowering } from './lowering.js';
 import { add, average, concatenate, subtract } from './merge.js';
+import { combine, permute, prelu, repeatVector } from './pick.js';
 
 /** The same numbers in another shape, or nothing at all at inference: the value is shared. */
 const same: Lowering = ({ inputs }) => inputs[0] as number;
@@ -23,6 +35,34 @@ export const LOWERINGS: Readonly<Record<string, Lowering>> = {
   Subtract: subtract,
   Average: average,
   Concatenate: concatenate,
+  Multiply: combine(0),
+  Maximum: combine(1),
+  Minimum: combine(2),
+  Permute: permute,
+  RepeatVector: repeatVector,
+  PReLU: prelu,
+  Conv1D: conv,
+  Conv2D: conv,
+  Conv1DTranspose: convTranspose,
+  Conv2DTranspose: convTranspose,
+  DepthwiseConv1D: depthwiseConv,
+  DepthwiseConv2D: depthwiseConv,
+  SeparableConv1D: separableConv,
+  SeparableConv2D: separableConv,
+  MaxPooling1D: pooling(false),
+  MaxPooling2D: pooling(false),
+  AveragePooling1D: pooling(true),
+  AveragePooling2D: pooling(true),
+  GlobalMaxPooling1D: globalPooling(false),
+  GlobalMaxPooling2D: globalPooling(false),
+  GlobalAveragePooling1D: globalPooling(true),
+  GlobalAveragePooling2D: globalPooling(true),
+  ZeroPadding1D: zeroPadding,
+  ZeroPadding2D: zeroPadding,
+  Cropping1D: cropping,
+  Cropping2D: cropping,
+  UpSampling1D: upSampling,
+  UpSampling2D: upSampling,
   Flatten: same,
   Reshape: same,
   InputLayer: same,

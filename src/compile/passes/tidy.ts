@@ -1,6 +1,7 @@
 /** What changes nothing is dropped, what nobody uses too, and values are numbered in the order in which they are made. */
 import { ruleOf } from '../check.js';
 import type { Operation, Program, ProgramPort } from '../program.js';
+import { withInputs } from './uses.js';
 
 export function tidy(program: Program): Program {
   return renumber(dropUnused(dropIdentities(program)));
@@ -58,10 +59,4 @@ function renumber(program: Program): Program {
       output: now(operation.output),
     })),
   };
-}
-
-function withInputs(operation: Operation, now: (value: number) => number): Operation {
-  return 'inputs' in operation
-    ? { ...operation, inputs: operation.inputs.map(now) }
-    : { ...operation, input: now(operation.input) };
 }

@@ -57,3 +57,10 @@ export class Sweep {
     return this.#operations.filter((operation) => operation !== null);
   }
 }
+
+/** The operation with its inputs renamed. */
+export function withInputs(operation: Operation, now: (value: number) => number): Operation {
+  return 'inputs' in operation
+    ? { ...operation, inputs: operation.inputs.map(now) }
+    : { ...operation, input: now(operation.input) };
+}
