@@ -13,6 +13,7 @@ import type { Program } from './program.js';
 export const PASSES: readonly ((program: Program) => Program)[] = [
   tidy,
   keepPlanes,
+  tidy,
   foldAffine,
   foldChannels,
   fuseActivation,
