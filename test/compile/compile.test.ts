@@ -134,10 +134,14 @@ it('a layer that cannot be run is named, with its kind and what would help', () 
   const b = new NetworkBuilder(random(6));
   const x = b.input([4]);
   for (const [kind, activation, message] of [
-    ['Maximum', undefined, /layer maximum_0 \(Maximum\): .* cannot be run by the engine; it runs Dense/],
+    [
+      'UnitNormalization',
+      undefined,
+      /layer unitnormalization_0 \(UnitNormalization\): .* cannot be run by the engine; it runs Dense/,
+    ],
     ['Activation', { kind: 'mish' }, /layer activation_1 \(Activation\): the activation mish .*; use relu/],
   ] as const) {
-    const out = activation === undefined ? b.add(kind, {}, x, x) : b.add(kind, { activation }, x);
+    const out = activation === undefined ? b.add(kind, { axes: [-1] }, x) : b.add(kind, { activation }, x);
     const network = b.finish(out);
     const last = { ...network, nodes: network.nodes.slice(-1) };
     let error: unknown;

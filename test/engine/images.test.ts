@@ -94,7 +94,7 @@ function imageNetwork(seed: number): Network {
         .some((extent) => extent < 6)
     )
       break;
-    value = (pick(Object.values(steps)) as () => number)();
+    value = pick<() => number>(Object.values(steps))();
   }
   if (next() < 0.5)
     value = build.add(`Global${pick(['Average', 'Max'])}Pooling${rank}D`, { keepdims: false }, value);

@@ -18,8 +18,7 @@ class Combine final : public ElementwiseOperation {
     for (int s = 0; s < call.n; ++s) {
       combine(call.input(0).data + s * call.input(0).stride + features.begin,
               call.input(1).data + s * call.input(1).stride + features.begin,
-              call.output + s * call.output_stride + features.begin,
-              features.end - features.begin);
+              call.output + s * call.output_stride + features.begin, features.end - features.begin);
     }
   }
   void run_panel(const OperationCall& call, int part, int parts) const override {

@@ -4,10 +4,10 @@ namespace espalier {
 
 const std::vector<const OperationType*>& operation_types() {
   static const std::vector<const OperationType*> types = {
-      &kLinearType,   &kAffineType,     &kActivateType,      &kSoftmaxType,
-      &kAddType,      &kConcatType,     &kCombineType, &kGatherType,        &kToPlanesType,
-      &kToPixelsType, &kFrameType,      &kConvType,          &kDepthwiseType,
-      &kPoolType,     &kGlobalPoolType, &kChannelAffineType, &kChannelScaleType,
+      &kLinearType,        &kAffineType,       &kActivateType,  &kSoftmaxType,  &kAddType,
+      &kConcatType,        &kCombineType,      &kGatherType,    &kToPlanesType, &kToPixelsType,
+      &kFrameType,         &kConvType,         &kDepthwiseType, &kPoolType,     &kGlobalPoolType,
+      &kChannelAffineType, &kChannelScaleType,
   };
   return types;
 }

@@ -35,7 +35,7 @@ interface Size {
 /** [batch, height, width, channels] or [batch, width, channels]. */
 function sizeOf(shape: readonly number[]): Size {
   const [height, width, channels] = shape.length === 3 ? [1, shape[1], shape[2]] : shape.slice(1);
-  return { height: height as number, width: width as number, channels: channels as number };
+  return { height: height, width: width as number, channels: channels as number };
 }
 
 /** Axes as [y, x]; one axis is x. */

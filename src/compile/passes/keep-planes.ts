@@ -46,7 +46,7 @@ export function keepPlanes(program: Program): Program {
     const plane = values.length;
     const floats = moved.image.channels * planeFloats(moved.image.pixels);
     values.push({ features: floats });
-    emit({ ...moved.operation, output: plane } as Operation);
+    emit({ ...moved.operation, output: plane });
     const { name, output } = operation;
     emit({ op: 'to_pixels', name, input: plane, output, ...moved.image });
   }
