@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
+ * `npm run test:full [-- package asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
  * fuzz targets for a short while, and the package as its users get it: installed clean, built by CMake and by node-gyp.
  */
 import { exitOnInterrupt } from './lib/run.mjs';
@@ -10,39 +10,49 @@ import { reportFailure, root, setup } from './setup.mjs';
 
 exitOnInterrupt();
 
-const SANITIZERS = [
-  {
-    label: 'native tests (ASan, UBSan)',
-    folder: 'build/asan',
-    args: ['-DESPALIER_SANITIZE=address,undefined'],
-    env: { ASAN_OPTIONS: 'detect_leaks=1', UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' },
-  },
-  {
-    label: 'native tests (TSan)',
-    folder: 'build/tsan',
-    args: ['-DESPALIER_SANITIZE=thread'],
-    env: { TSAN_OPTIONS: 'halt_on_error=1' },
-  },
+const sanitized = (label, folder, sanitize, env) => [
+  label,
+  () => nativeTests(root, { label, folder, args: [`-DESPALIER_SANITIZE=${sanitize}`], env }),
 ];
 
+/** By the names that `npm run test:full -- NAME…` takes; all of them without any. */
+const SUITES = {
+  package: [
+    'the package',
+    () =>
+      vitest(root, {
+        args: ['.full.test.ts'],
+        report: 'build/vitest-full.json',
+        env: { ESPALIER_FULL: '1' },
+      }),
+  ],
+  asan: sanitized('native tests (ASan, UBSan)', 'build/asan', 'address,undefined', {
+    ASAN_OPTIONS: 'detect_leaks=1',
+    UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
+  }),
+  tsan: sanitized('native tests (TSan)', 'build/tsan', 'thread', { TSAN_OPTIONS: 'halt_on_error=1' }),
+  arm64: ['native tests for arm64', () => crossTests(root)],
+  fuzz: ['fuzz targets', () => fuzzSmoke(root)],
+};
+
 async function main() {
+  const asked = process.argv.slice(2);
+  const unknown = asked.filter((name) => !Object.hasOwn(SUITES, name));
+  if (unknown.length > 0) {
+    console.error(`expected suites among ${Object.keys(SUITES).join(', ')}, received ${unknown.join(', ')}`);
+    return 2;
+  }
   try {
     await setup();
   } catch (error) {
     return reportFailure(error);
   }
   const tally = new Tally();
-  for (const options of SANITIZERS) {
-    console.log(`\n${options.label}`);
-    tally.add(options.label, await nativeTests(root, options));
+  for (const [name, [label, suite]] of Object.entries(SUITES)) {
+    if (asked.length > 0 && !asked.includes(name)) continue;
+    console.log(`\n${label}`);
+    tally.add(label, await suite());
   }
-  console.log('\nnative tests for arm64');
-  tally.add('native tests (arm64)', await crossTests(root));
-  console.log('\nfuzz targets');
-  tally.add('fuzz targets', await fuzzSmoke(root));
-  console.log('\nthe package');
-  const full = { args: ['.full.test.ts'], report: 'build/vitest-full.json', env: { ESPALIER_FULL: '1' } };
-  tally.add('package', await vitest(root, full));
   return tally.close();
 }
 
