@@ -1,4 +1,5 @@
 /** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
+import { planeFloats } from '../image-operations.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
 
@@ -77,7 +78,7 @@ function channelScale(context: LoweringContext): number | null {
   if (other[other.length - 1] !== channels) return null;
   const pixels = featuresOf(shape) / channels;
   if (pixels === 1) return null;
-  const floats = channels * Math.ceil(pixels / 16) * 16;
+  const floats = channels * planeFloats(pixels);
   const planes = context.add(
     { op: 'to_planes', input: context.inputs[image] as number, channels, pixels },
     floats,
@@ -97,7 +98,7 @@ export const prelu: Lowering = (context) => {
   const strides = stridesOf([1, ...extents]).map((stride, axis) =>
     axis > 0 && extents[axis - 1] === 1 ? 0 : stride,
   );
-  const slopes = strided(shape, strides).map((at) => at);
+  const slopes = strided(shape, strides);
   const minus = Float32Array.of(-1);
   const zero = Float32Array.of(0);
   const relu = { kind: 'relu', alpha: 0, beta: 0 } as const;
