@@ -39,13 +39,8 @@ export {
   type Trap,
   type TrapCode,
 } from './prune/plan.js';
-export {
-  holdMasks,
-  pruneLowMagnitude,
-  type Pruned,
-  type PrunedFitArgs,
-  type StepCallback,
-} from './prune/pruned.js';
+export { holdMasks, pruneLowMagnitude } from './prune/prune-low-magnitude.js';
+export type { Pruned, PrunedFitArgs, StepCallback } from './prune/pruned.js';
 export type { LayerOptions, PruneOptions } from './prune/options.js';
 export type { PruningState, WeightState } from './prune/pruner.js';
 export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';

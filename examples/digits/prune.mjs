@@ -1,7 +1,8 @@
 /**
  * LeNet-300-100, or a small CNN, on real digits: test accuracy dense and pruned, over three seeds.
  *
- *   npm run build:ts && node examples/digits/prune.mjs [--network mlp|cnn] [--epochs 12] [--seeds 3] [--json FILE]
+ *   npm run build:ts && node examples/digits/prune.mjs [--network mlp|cnn] [--epochs 12] [--seeds 1,2,3]
+ *     [--scope layer|global] [--sparsities 0.5,0.75,0.9,0.95] [--json FILE]
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
@@ -13,8 +14,9 @@ const { values } = parseArgs({
   options: {
     network: { type: 'string', default: 'mlp' },
     epochs: { type: 'string', default: '12' },
-    seeds: { type: 'string', default: '3' },
+    seeds: { type: 'string', default: '1,2,3' },
     sparsities: { type: 'string', default: '0.5,0.75,0.9,0.95' },
+    scope: { type: 'string', default: 'layer' },
     json: { type: 'string' },
   },
 });
@@ -86,7 +88,7 @@ function accuracy(model, { x, y }) {
 }
 
 const rows = [];
-for (let seed = 1; seed <= Number(values.seeds); seed++) {
+for (const seed of values.seeds.split(',').map(Number)) {
   const dense = network(seed);
   compile(dense, 1e-3);
   await train(dense, dense.fit.bind(dense), 1e-3, seed);
@@ -108,7 +110,7 @@ for (let seed = 1; seed <= Number(values.seeds); seed++) {
       endStep,
       frequency,
     });
-    const p = pruneLowMagnitude(model, { schedule, totalSteps: steps });
+    const p = pruneLowMagnitude(model, { schedule, totalSteps: steps, scope: values.scope });
     await train(model, p.fit.bind(p), 1e-3, 10 + seed);
     const stripped = p.strip();
     row[sparsity] = accuracy(stripped, tensors.test);
@@ -132,4 +134,7 @@ for (const row of rows) {
 const mean = (c) => rows.reduce((sum, row) => sum + row[c], 0) / rows.length;
 console.log(`| mean | ${columns.map((c) => (100 * mean(c)).toFixed(2)).join(' | ')} |`);
 if (values.json)
-  writeFileSync(values.json, `${JSON.stringify({ network: values.network, epochs, rows }, null, 2)}\n`);
+  writeFileSync(
+    values.json,
+    `${JSON.stringify({ network: values.network, scope: values.scope, epochs, rows }, null, 2)}\n`,
+  );

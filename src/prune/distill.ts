@@ -52,6 +52,35 @@ export class Distiller {
     this.#trainee.lossFunctions[0] = (truth, prediction) => this.#loss(truth, prediction);
   }
 
+  /**
+   * A dataset for `fitDataset` of the batches of these tensors, in a shuffled or given order. The teacher answers for
+   * each before tfjs trains on it.
+   * @throws EspalierError INVALID_ARGUMENT for anything but one input and one output tensor
+   */
+  batchesOf(x: unknown, y: unknown, args: Pick<ModelFitArgs, 'batchSize' | 'shuffle' | 'validationSplit'>) {
+    const tf = tensorflow();
+    if (!(x instanceof tf.Tensor && y instanceof tf.Tensor) || args.validationSplit) {
+      const expected = 'one input and one output tensor, and validationData';
+      throw invalid('INVALID_ARGUMENT', 'distillation', expected, x);
+    }
+    const [inputs, outputs] = [x as Tensor, y as Tensor];
+    const size = args.batchSize ?? 32;
+    const samples = inputs.shape[0];
+    const begin = (batch: Tensor) => this.beginBatch(batch);
+    return tf.data.generator(async function* () {
+      const order = Int32Array.from({ length: samples }, (_, i) => i);
+      if (args.shuffle ?? true) tf.util.shuffle(order);
+      for (let at = 0; at < samples; at += size) {
+        const batch = tf.tidy(() => {
+          const rows = tf.tensor1d(order.slice(at, at + size), 'int32');
+          return { xs: tf.gather(inputs, rows), ys: tf.gather(outputs, rows) };
+        });
+        begin(batch.xs);
+        yield batch;
+      }
+    } as never);
+  }
+
   /** The teacher answers for the batch that is trained on next. */
   beginBatch(x: Tensor | Tensor[]): void {
     const tf = tensorflow();
@@ -92,28 +121,4 @@ export class Distiller {
       .mean()
       .mul(t * t);
   }
-}
-
-/** Batches of tensors in a shuffled or given order; `next` is told each before tfjs trains on it. */
-export function batchesOf(
-  x: Tensor,
-  y: Tensor,
-  args: Pick<ModelFitArgs, 'batchSize' | 'shuffle'>,
-  next: (x: Tensor) => void,
-) {
-  const tf = tensorflow();
-  const size = args.batchSize ?? 32;
-  const samples = x.shape[0];
-  return tf.data.generator(async function* () {
-    const order = Int32Array.from({ length: samples }, (_, i) => i);
-    if (args.shuffle ?? true) tf.util.shuffle(order);
-    for (let at = 0; at < samples; at += size) {
-      const batch = tf.tidy(() => {
-        const rows = tf.tensor1d(order.slice(at, at + size), 'int32');
-        return { xs: tf.gather(x, rows), ys: tf.gather(y, rows) };
-      });
-      next(batch.xs);
-      yield batch;
-    }
-  } as never);
 }

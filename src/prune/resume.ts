@@ -76,9 +76,11 @@ export async function resumePruning(dir: string, options: ResumeOptions = {}): P
   await compileAgain(model, state, options, take);
 
   const own = Object.fromEntries(
-    paths.map(([name]) => {
+    // Inputs are layers too, which nothing is said of.
+    paths.flatMap(([name, layer]) => {
+      if (layer.getClassName() === 'InputLayer') return [];
       const saved = Object.hasOwn(state.layers, name) ? state.layers[name]! : null;
-      return [name, saved && restored(saved, options.schedules)] as const;
+      return [[name, saved && restored(saved, options.schedules)] as const];
     }),
   );
   const first = Object.values(own).find((layer) => layer !== null);

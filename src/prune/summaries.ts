@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
-import { prunedOf, type Pruned } from './pruned.js';
+import { prunedOf } from './hooks.js';
+import type { Pruned } from './pruned.js';
+import { writeScalar, type SummaryWriter } from './scalar-summary.js';
 import { tensorflow } from './tensorflow.js';
 
 export interface SummariesOptions {
@@ -14,7 +16,6 @@ export interface SummariesOptions {
   histograms?: boolean;
 }
 
-type Writer = ReturnType<ReturnType<typeof tensorflow>['node']['summaryFileWriter']>;
 type Logs = Record<string, unknown> | null | undefined;
 
 /**
@@ -25,11 +26,12 @@ type Logs = Record<string, unknown> | null | undefined;
  * - `metrics/`, ours: at the end of each epoch, so of the last one too, `sparsity/LAYER/WEIGHT`, `sparsity/model` (of
  *   all pruned weights together) and histograms `weights/LAYER/WEIGHT`;
  * - `train/` and `validation/`, as Keras: `epoch_loss` and the other metrics, `evaluation_loss_vs_iterations`.
+ * All as tensors with the plugin "scalars" (or "histograms"), as TensorFlow 2 writes them.
  */
 export class PruningSummaries {
   readonly options: Required<SummariesOptions>;
   #pruned: Pruned | null = null;
-  #writers: Record<'metrics' | 'train' | 'validation', Writer | null> = {
+  #writers: Record<'metrics' | 'train' | 'validation', SummaryWriter | null> = {
     metrics: null,
     train: null,
     validation: null,
@@ -137,12 +139,12 @@ export class PruningSummaries {
     return this.#of().model.optimizer.iterations;
   }
 
-  #writer(folder: 'metrics' | 'train' | 'validation'): Writer {
+  #writer(folder: 'metrics' | 'train' | 'validation'): SummaryWriter {
     return (this.#writers[folder] ??= tensorflow().node.summaryFileWriter(join(this.options.logDir, folder)));
   }
 
   #write(folder: 'metrics' | 'train' | 'validation', tag: string, value: number, step: number): void {
-    this.#writer(folder).scalar(tag, value, step);
+    writeScalar(this.#writer(folder), tag, value, step);
   }
 }
 

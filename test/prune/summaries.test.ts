@@ -12,23 +12,27 @@ let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'espalier-tensorboard-'))));
 afterAll(async () => rm(folder, { recursive: true, force: true }));
 
-/** Read by TensorBoard's own reader: tag → [step, value or number of buckets] of each event. */
-function read(logDir: string): Record<string, Record<string, [number, number][]>> {
+type Events = Record<string, Record<string, [number, number][]>>;
+
+/** Read by TensorBoard's own reader: tag → [step, value or number of buckets] of each event; and the tag's plugin. */
+function read(logDir: string): { events: Events; plugins: Record<string, Record<string, string>> } {
   const program = `
 import json, os, sys
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
-out = {}
+out, plugins = {}, {}
 for name in sorted(os.listdir(sys.argv[1])):
     events = EventAccumulator(os.path.join(sys.argv[1], name), size_guidance={'tensors': 0, 'scalars': 0})
     events.Reload()
-    out[name] = {}
+    out[name], plugins[name] = {}, {}
     for tag in events.Tags()['scalars']:
         out[name][tag] = [[e.step, e.value] for e in events.Scalars(tag)]
+        plugins[name][tag] = 'none: a simple value of TensorFlow 1'
     for tag in events.Tags()['tensors']:
+        plugins[name][tag] = events.SummaryMetadata(tag).plugin_data.plugin_name
         values = [(e.step, make_ndarray(e.tensor_proto)) for e in events.Tensors(tag)]
         out[name][tag] = [[s, float(v) if v.ndim == 0 else len(v)] for s, v in values]
-print(json.dumps(out))`;
+print(json.dumps({'events': out, 'plugins': plugins}))`;
   const { stdout, stderr } = spawnSync(process.env.ESPALIER_PYTHON ?? 'python3', ['-c', program, logDir], {
     encoding: 'utf8',
     env: { ...process.env, PYTHONPATH: process.env.ESPALIER_PYTHONPATH },
@@ -39,7 +43,8 @@ print(json.dumps(out))`;
 
 describe('TensorBoard reads', () => {
   it('tfmot’s tags and values, and what tfmot lacks', async () => {
-    const want = golden<Record<string, { tensors: Record<string, [number, number][]> }>>('tensorboard');
+    const want =
+      golden<Record<string, { tensors: Events[string]; plugin: Record<string, string> }>>('tensorboard');
     const run = training.cases.find(({ name }) => name === 'sgd_poly_f2')!;
     const { x, y } = goldenData(run);
     const p = pruneLowMagnitude(goldenModel(run), goldenOptions(run));
@@ -49,12 +54,13 @@ describe('TensorBoard reads', () => {
       validationData: [x.slice(0, 16), y.slice(0, 16)],
       callbacks: [new PruningSummaries({ logDir })] as never,
     });
-    const got = read(logDir);
-    for (const [file, { tensors }] of Object.entries(want)) {
+    const { events: got, plugins } = read(logDir);
+    for (const [file, { tensors, plugin }] of Object.entries(want)) {
       const name = file.split('/')[0]!;
       for (const [tag, events] of Object.entries(tensors)) {
         if (tag === 'keras') continue; // the graph
         expect(Object.keys(got[name]!), tag).toContain(tag);
+        expect([tag, plugins[name]![tag]]).toEqual([tag, plugin[tag]]);
         expect(got[name]![tag]!.map(([step]) => step)).toEqual(events.map(([step]) => step));
         // The golden log validates on data that is not in the file.
         if (name === 'validation') continue;
@@ -68,6 +74,7 @@ describe('TensorBoard reads', () => {
       [18, 0.75],
     ]);
     expect(metrics!['sparsity/model']!.at(-1)).toEqual([18, 0.75]);
+    expect(plugins['metrics']!['weights/d2/kernel']).toBe('histograms');
     expect(metrics!['weights/d2/kernel']).toEqual([
       [6, 30],
       [12, 30],
@@ -81,7 +88,7 @@ describe('TensorBoard reads', () => {
     const logDir = join(folder, 'steps');
     const callbacks = [new PruningSummaries(logDir, { updateFreq: 2, histograms: false })] as never;
     await p.fitDataset(tfDataset(x, y), { epochs: 1, batchesPerEpoch: 4, verbose: 0, callbacks });
-    const { metrics, train } = read(logDir);
+    const { metrics, train } = read(logDir).events;
     expect(metrics!['sparsity/d1/kernel']!.map(([step]) => step)).toEqual([2, 4, 4]);
     expect(train!['batch_loss']!.map(([step]) => step)).toEqual([2, 4]);
     expect(Object.keys(metrics!).some((tag) => tag.startsWith('weights/'))).toBe(false);

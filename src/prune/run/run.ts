@@ -37,7 +37,8 @@ import {
   tableOf,
   writeTraining,
 } from '../../train/train.js';
-import { pruneLowMagnitude, type Pruned } from '../pruned.js';
+import { pruneLowMagnitude } from '../prune-low-magnitude.js';
+import type { Pruned } from '../pruned.js';
 import { planPruning, type Plan } from './plan.js';
 import type { Recipe } from './recipe.js';
 
