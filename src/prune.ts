@@ -1,5 +1,7 @@
 /** The public door "espalier/prune": re-exports only. */
 export { EspalierError } from './errors.js';
+export { toLayersModel } from './train/layers-model.js';
+export type { TensorFlowOptions } from './train/tensorflow.js';
 export {
   ConstantSparsity,
   PolynomialDecay,

@@ -119,6 +119,7 @@ class Builder {
       kind: layer.parsed.kind.names[0],
       settings: layer.settings,
       weights: weights[layer.weights]!,
+      ...(Object.keys(layer.parsed.training).length === 0 ? {} : { training: layer.parsed.training }),
     }));
   }
 

@@ -9,6 +9,7 @@ import type { Value } from '../network/types.js';
 import { checkPolicy, inputValue } from './inputs.js';
 import type { LayerConfig, ModelConfig } from './topology.js';
 import { isModelClass, readLayerConfig, readModelConfig } from './topology.js';
+import { trainingSettings } from './training.js';
 
 /** A layer before its weights are known. */
 export interface ParsedLayer {
@@ -19,6 +20,8 @@ export interface ParsedLayer {
   readonly kind: LayerKind<unknown>;
   readonly settings: unknown;
   readonly trainable: boolean;
+  /** Entries of its config that matter in training only. */
+  readonly training: Readonly<Record<string, unknown>>;
   /** The name of tfmot's PruneLowMagnitude around it, or null. */
   readonly wrapper: string | null;
 }
@@ -157,6 +160,7 @@ export class Parser {
       className: layer.className,
       location: place.location,
       trainable,
+      training: trainingSettings({ ...layer.config, trainable }),
       wrapper: place.wrapper,
     };
     if (!place.distributed) return { ...common, kind, settings };

@@ -27,6 +27,8 @@ export interface Layer {
   readonly settings: unknown;
   /** By Keras's weight name ("kernel", "bias", "gamma", ...); inside wrappers "forward/kernel". */
   readonly weights: Readonly<Record<string, Tensor>>;
+  /** Entries of its Keras config that matter in training only (rate, momentum, regularizers), for training on. */
+  readonly training?: Readonly<Record<string, unknown>>;
 }
 
 /** A value that flows: the output of a node or an input of the network. */

@@ -1,11 +1,13 @@
-/** TFJS layers models in folders: written so that a reader always finds a whole one, read with every length checked. */
+/** Models of training: written as TFJS layers models so that a reader always finds a whole one, read from any source. */
 import { createHash } from 'node:crypto';
-import { readFile, readdir, rm, stat } from 'node:fs/promises';
-import { dirname, join, relative, resolve, isAbsolute, sep } from 'node:path';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError, invalid } from '../errors.js';
+import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import { importModel } from '../import/index.js';
+import { layersModelOf } from './layers-model.js';
 import type { TensorFlow } from './tensorflow.js';
 
 const OWN_WEIGHTS = /^weights-[0-9a-f]{12}\.bin$/;
@@ -43,7 +45,7 @@ export async function saveLayersModel({ tf }: TensorFlow, model: LayersModel, fo
   }
 }
 
-/** The path of the model.json that a user means by a file or a folder. */
+/** The file that a user means by a path: itself, or the model.json in a folder. */
 export async function modelJsonPath(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined)
@@ -54,82 +56,12 @@ export async function modelJsonPath(path: string): Promise<string> {
   throw new EspalierError('NOT_FOUND', `${path}: expected a model.json in this folder`, { parameter: path });
 }
 
-interface Manifest {
-  modelTopology?: object;
-  weightsManifest?: { paths?: unknown; weights?: unknown }[];
-}
-
-/** Reads a TFJS layers model. Throws NOT_FOUND or INVALID_MODEL. No path of the manifest may leave the model's folder. */
-export async function loadLayersModel({ tf }: TensorFlow, path: string): Promise<LayersModel> {
+/**
+ * A model of any source that importModel takes (told by its content), as a tfjs model that can be trained. Sequential
+ * or functional, it becomes functional.
+ * @throws NOT_FOUND, INVALID_MODEL, UNSUPPORTED_FORMAT, LIMIT_EXCEEDED; UNSUPPORTED_LAYER for what tfjs cannot hold.
+ */
+export async function loadLayersModel(tensorflow: TensorFlow, path: string): Promise<LayersModel> {
   const file = await modelJsonPath(path);
-  const folder = resolve(dirname(file));
-  let manifest: Manifest;
-  try {
-    manifest = JSON.parse(await readFile(file, 'utf8')) as Manifest;
-  } catch (cause) {
-    throw new EspalierError(
-      'INVALID_MODEL',
-      `${file}: ${(cause as Error).message}`,
-      { parameter: file },
-      cause,
-    );
-  }
-  if (
-    manifest === null ||
-    typeof manifest !== 'object' ||
-    typeof manifest.modelTopology !== 'object' ||
-    !Array.isArray(manifest.weightsManifest)
-  ) {
-    throw invalid(
-      'INVALID_MODEL',
-      file,
-      'a TFJS layers model with modelTopology and weightsManifest',
-      manifest,
-    );
-  }
-  const specs: io.WeightsManifestEntry[] = [];
-  const parts: Uint8Array[] = [];
-  for (const group of manifest.weightsManifest) {
-    if (!Array.isArray(group.paths) || !Array.isArray(group.weights)) {
-      throw invalid('INVALID_MODEL', `${file}, weightsManifest`, 'groups with paths and weights', group);
-    }
-    specs.push(...(group.weights as io.WeightsManifestEntry[]));
-    for (const name of group.paths as unknown[]) {
-      const shard = typeof name === 'string' ? resolve(folder, name) : '';
-      const inside = relative(folder, shard);
-      if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) {
-        throw invalid('INVALID_MODEL', `${file}, paths`, "a file in the model's folder", name);
-      }
-      try {
-        parts.push(await readFile(shard));
-      } catch (cause) {
-        throw new EspalierError(
-          'INVALID_MODEL',
-          `${shard}: ${(cause as Error).message}`,
-          { parameter: shard },
-          cause,
-        );
-      }
-    }
-  }
-  const bytes = Buffer.concat(parts);
-  try {
-    const model = await tf.loadLayersModel(
-      tf.io.fromMemory({
-        modelTopology: manifest.modelTopology,
-        weightSpecs: specs,
-        weightData: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength),
-      }),
-    );
-    // A Sequential model that was loaded knows its inputs and yet is not built until it is compiled.
-    if (model instanceof tf.Sequential) model.build();
-    return model;
-  } catch (cause) {
-    throw new EspalierError(
-      'INVALID_MODEL',
-      `${file}: ${(cause as Error).message}`,
-      { parameter: file },
-      cause,
-    );
-  }
+  return layersModelOf(tensorflow, await importModel(file));
 }

@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { importModel } from '../../src/import/index.js';
 import { describePlan } from '../../src/prune/run/chart.js';
 import { planPruning } from '../../src/prune/run/plan.js';
 import { parseRecipe, readRecipe, recipeJsonSchema, type Recipe } from '../../src/prune/run/recipe.js';
@@ -54,11 +55,30 @@ describe('prune', () => {
     const counted = history.filter(({ counts }) => counts).map(({ validationRmse }) => validationRmse);
     expect(state.best!.validationRmse).toBe(Math.min(...counted));
     const model = await loadLayersModel(await loadTensorFlow(), join(folder, 'reaches'));
-    for (const layer of model.layers) {
+    const weighted = model.layers.filter(({ weights }) => weights.length > 0);
+    expect(weighted.map(({ name }) => name)).toEqual(['dense_1', 'dense_2', 'output']);
+    for (const layer of weighted) {
       const kernel = layer.getWeights()[0]!.dataSync();
       const kept = kernel.filter((value) => value !== 0).length;
       expect(kept).toBe(kernel.length / 4);
     }
+  });
+
+  test.each(['model.h5', 'model.keras', 'model.json'])('starts from a %s that Keras wrote', async (file) => {
+    const columns = Array.from({ length: 10 }, (_, i) => `x${i}`);
+    const lines = Array.from({ length: 200 }, (_, row) => {
+      const x = columns.map((_name, i) => Math.sin(row * (i + 1)) / 20);
+      return [150 + 900 * x[2]! - 300 * x[5]!, ...x].map((value) => value.toFixed(5)).join(',');
+    });
+    const path = join(folder, `keras-${file}.csv`);
+    writeFileSync(path, [['y', ...columns].join(','), ...lines].join('\n'));
+    const model = join(import.meta.dirname, '../golden/models/mlp_regression', file);
+    const split = { ...TRAIN_DEFAULTS.split };
+    const recipe = { ...RECIPE, batchSize: 16 };
+    const result = await pruneModel(options(`from-${file}`, recipe, { model, data: path, split }));
+    expect(result.layers.every(({ sparsity }) => Math.abs(sparsity - 0.75) < 0.02)).toBe(true);
+    const network = await importModel(join(folder, `from-${file}`));
+    expect(network.layers.map(({ name }) => name)).toEqual(['dense', 'dense_1', 'dense_2']);
   });
 
   test('resumed equals unbroken, bit for bit, masks and all', async () => {

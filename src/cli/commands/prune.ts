@@ -58,7 +58,10 @@ export function pruneCommand(): Command {
     .description(
       'train a model on while its smallest weights are set to zero, by a schedule, and keep it good',
     )
-    .argument('<model>', 'folder or model.json of what `espalier train` wrote, or of any TFJS layers model')
+    .argument(
+      '<model>',
+      'what `espalier train` wrote, or any model of one input: model.json, its folder, .h5 or .keras',
+    )
     .requiredOption('--data <file.csv>', 'table with a header')
     .requiredOption('--target <column>', 'column of numbers to predict')
     .option(

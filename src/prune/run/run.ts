@@ -43,7 +43,7 @@ import { planPruning, type Plan } from './plan.js';
 import type { Recipe } from './recipe.js';
 
 export interface PruneRunOptions {
-  /** A folder with a model.json, or a model.json; what `espalier train` wrote, or any TFJS layers model. */
+  /** What `espalier train` wrote, or any model: a model.json or its folder, a Keras .h5 or .keras file. */
   model: string;
   data: string | Table;
   target: string;
