@@ -61,6 +61,51 @@ const char* check_lengths(const CodedCsr& coded) {
   return nullptr;
 }
 
+// Reads bits from the lowest up, eight bytes at a time while there are as many.
+class BitReader {
+ public:
+  explicit BitReader(const ByteSpan& bytes) : next_(bytes.data), end_(bytes.data + bytes.length) {}
+
+  // Makes at least `bits` (at most 16) ready to take; false where the bytes end before.
+  bool ready(unsigned bits) {
+    if (width_ >= bits) return true;
+    if (end_ - next_ >= 8) {
+      uint64_t word;
+      std::memcpy(&word, next_, sizeof(word));
+      // What lies above width_ then is the bytes that come next: reading them again changes
+      // nothing.
+      held_ |= word << width_;
+      next_ += (63 - width_) >> 3;
+      width_ |= 56;
+      return true;
+    }
+    for (; width_ < bits; width_ += 8) {
+      if (next_ == end_) return false;
+      held_ |= static_cast<uint64_t>(*next_++) << width_;
+    }
+    return true;
+  }
+
+  uint32_t take(unsigned bits) {
+    const uint32_t taken = static_cast<uint32_t>(held_) & ((1u << bits) - 1);
+    held_ >>= bits;
+    width_ -= bits;
+    return taken;
+  }
+
+  // Whether all is read but what fills up the last byte, and that is ones.
+  bool ended() const {
+    const uint64_t ones = (uint64_t{1} << width_) - 1;
+    return next_ == end_ && width_ < 8 && (held_ & ones) == ones;
+  }
+
+ private:
+  const uint8_t* next_;
+  const uint8_t* const end_;
+  uint64_t held_ = 0;
+  unsigned width_ = 0;
+};
+
 const char* decode_runs(const CodedCsr& coded, Csr& csr) {
   const uint32_t rows = coded.rows, cols = coded.cols, nnz = static_cast<uint32_t>(coded.nnz);
   int32_t* row_ptr = csr.row_ptr.data();
@@ -74,19 +119,12 @@ const char* decode_runs(const CodedCsr& coded, Csr& csr) {
   }
   const unsigned bits = coded.bits;
   const uint32_t escape = (1u << bits) - 1;
-  const uint8_t* next = coded.runs.data;
-  const uint8_t* const end = next + coded.runs.length;
-  uint32_t held = 0, row = 0;
-  unsigned width = 0;
+  BitReader reader(coded.runs);
+  uint32_t row = 0;
   uint64_t col = 0;
   for (uint32_t at = 0; at < nnz;) {
-    for (; width < bits; width += 8) {
-      if (next == end) return "codes of positions end before the last value";
-      held |= static_cast<uint32_t>(*next++) << width;
-    }
-    const uint32_t code = held & escape;
-    held >>= bits;
-    width -= bits;
+    if (!reader.ready(bits)) return "codes of positions end before the last value";
+    const uint32_t code = reader.take(bits);
     col += code;
     while (col >= cols) {
       // A code may pass many short rows; rows bound the loop.
@@ -94,8 +132,12 @@ const char* decode_runs(const CodedCsr& coded, Csr& csr) {
       if (++row >= rows) return "codes of positions leave the matrix";
       row_ptr[row] = static_cast<int32_t>(at);
     }
-    if (code == escape) continue;
-    col_idx[at++] = static_cast<int32_t>(col++);
+    // Without a branch: which codes are escapes cannot be foretold, and a later write takes this
+    // place.
+    const uint32_t placed = code != escape;
+    col_idx[at] = static_cast<int32_t>(col);
+    at += placed;
+    col += placed;
     if (col == cols && at < nnz) {
       col = 0;
       if (++row >= rows) return "codes of positions leave the matrix";
@@ -104,7 +146,7 @@ const char* decode_runs(const CodedCsr& coded, Csr& csr) {
   }
   while (row < rows) row_ptr[++row] = static_cast<int32_t>(nnz);
   // What fills up the last byte is ones: the same matrix has one coding.
-  if (next != end || held != (1u << width) - 1) {
+  if (!reader.ended()) {
     return "codes of positions go on after the last value";
   }
   return nullptr;
@@ -163,20 +205,17 @@ const char* decode_values(const CodedCsr& coded, Csr& csr) {
     }
     case ValueCode::kSplit: {
       const unsigned bits = top_bits(coded.tops.length);
-      const uint8_t* high = coded.high.data;
-      uint32_t held = 0;
-      unsigned width = 0;
+      BitReader reader(coded.high);
       for (size_t i = 0; i < nnz; ++i, codes += 3) {
-        if (width < bits) {
-          held |= static_cast<uint32_t>(*high++) << width;
-          width += 8;
-        }
-        const size_t index = held & ((1u << bits) - 1);
-        held >>= bits;
-        width -= bits;
+        // Their length was checked: they are there.
+        reader.ready(bits);
+        const size_t index = reader.take(bits);
         if (index >= coded.tops.length) return kBadIndex;
-        good &= put(values[i], codes[0] | uint32_t{codes[1]} << 8 | uint32_t{codes[2]} << 16 |
-                                   uint32_t{coded.tops.data[index]} << 24);
+        // Four bytes at once where there are four: the highest is the next value's.
+        const uint32_t low = i + 1 < nnz
+                                 ? read<uint32_t>(codes) & 0xffffffu
+                                 : codes[0] | uint32_t{codes[1]} << 8 | uint32_t{codes[2]} << 16;
+        good &= put(values[i], low | uint32_t{coded.tops.data[index]} << 24);
       }
       break;
     }
