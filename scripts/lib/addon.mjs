@@ -23,22 +23,33 @@ export function nodeHeaders(root) {
   return createRequire(join(root, 'package.json'))('node-api-headers').include_dir;
 }
 
-/** Configures (once) and builds with CMake into build/cmake; the addon goes to build/Release/espalier.node. */
-export async function buildWithCMake(root, { log, args = [], folder = 'build/cmake', target } = {}) {
-  const build = join(root, folder);
-  await run('cmake', ['-S', root, '-B', build, `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args], {
+/** The command line of cmake-js where `root` has it (the clone), else undefined: the package's users need CMake alone. */
+function cmakeJs(root) {
+  try {
+    return createRequire(join(root, 'package.json')).resolve('cmake-js/bin/cmake-js');
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Configures (once) and builds CMakeLists.txt into build/cmake; the addon goes to build/Release/espalier.node. By
+ * cmake-js in the clone; where it is not installed by the same two calls of CMake that it makes.
+ */
+export async function buildWithCMake(root, { log } = {}) {
+  const build = join(root, 'build/cmake');
+  const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(availableParallelism(), 4));
+  const tool = cmakeJs(root);
+  if (tool !== undefined) {
+    const args = ['build', '--directory', root, '--out', build, '--parallel', parallel, '--prefer-make'];
+    await run(process.execPath, [tool, ...args], { cwd: root, log, label: 'cmake-js' });
+    return;
+  }
+  await run('cmake', ['-S', root, '-B', build, `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`], {
     log,
     label: 'cmake (configure)',
   });
-  const parallel = process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? String(Math.min(availableParallelism(), 4));
-  await run(
-    'cmake',
-    ['--build', build, '--parallel', parallel, ...(target === undefined ? [] : ['--target', target])],
-    {
-      log,
-      label: 'cmake (build)',
-    },
-  );
+  await run('cmake', ['--build', build, '--parallel', parallel], { log, label: 'cmake (build)' });
 }
 
 /** Copies the built addon to where the package keeps it. By rename, so that a running process keeps its old one. */
