@@ -3,6 +3,7 @@
 {
   "variables": {
     "node_api_headers": "<!(node -p \"require('node-api-headers').include_dir\")",
+    "node_addon_api": "<!(node -p \"require('node-addon-api').include_dir\")",
     "flags": ["-std=c++17", "-O3", "-Wall", "-Wextra", "-fvisibility=hidden", "-ffp-contract=off"],
     "avx2_flags": ["-mavx2", "-mfma", "-mf16c", "-mbmi", "-mbmi2"],
     "avx512_flags": [
@@ -48,8 +49,8 @@
     {
       "target_name": "espalier",
       "dependencies": ["espalier_avx2", "espalier_avx512"],
-      "include_dirs": ["<(node_api_headers)"],
-      "defines": ["NAPI_VERSION=8"],
+      "include_dirs": ["<(node_api_headers)", "<(node_addon_api)"],
+      "defines": ["NAPI_VERSION=8", "NAPI_CPP_EXCEPTIONS"],
       "cflags_cc!": ["-fno-exceptions"],
       "cflags!": ["-fno-exceptions"],
       "xcode_settings": {"GCC_ENABLE_CPP_EXCEPTIONS": "YES"},

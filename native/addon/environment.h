@@ -2,7 +2,7 @@
 #ifndef ESPALIER_NATIVE_ADDON_ENVIRONMENT_H_
 #define ESPALIER_NATIVE_ADDON_ENVIRONMENT_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <memory>
 
@@ -14,16 +14,18 @@ namespace espalier {
 struct Environment {
   std::shared_ptr<ThreadPool> pool = ThreadPool::shared();
   std::unique_ptr<Runner> runner;  // made by the first run()
-  napi_ref glue = nullptr;         // what glue.h evaluates to
+  Napi::ObjectReference glue;      // what glue.h evaluates to
 
-  Runner& runner_of(napi_env env) {
+  Runner& runner_of(Napi::Env env) {
     if (runner == nullptr) runner = std::make_unique<Runner>(env, pool->size());
     return *runner;
   }
 };
 
 // Of this environment; set when the addon is loaded.
-std::shared_ptr<Environment>& environment_of(napi_env env);
+inline std::shared_ptr<Environment>& environment_of(Napi::Env env) {
+  return *env.GetInstanceData<std::shared_ptr<Environment>>();
+}
 
 }  // namespace espalier
 

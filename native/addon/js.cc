@@ -5,14 +5,6 @@
 
 namespace espalier::js {
 
-void check(napi_env env, napi_status status) {
-  if (status == napi_ok) return;
-  bool pending = false;
-  napi_is_exception_pending(env, &pending);
-  if (pending) throw Pending{};
-  refuse("INTERNAL", "Node-API answered with status " + std::to_string(status));
-}
-
 napi_value make_error(napi_env env, const char* code, const std::string& message) {
   napi_value js_code, js_message, error;
   if (napi_create_string_utf8(env, code, NAPI_AUTO_LENGTH, &js_code) != napi_ok ||
@@ -30,10 +22,9 @@ void throw_error(napi_env env, const char* code, const std::string& message) {
   if (napi_value error = make_error(env, code, message)) napi_throw(env, error);
 }
 
-std::string describe(napi_env env, napi_value value) {
-  napi_valuetype type;
-  if (napi_typeof(env, value, &type) != napi_ok) return "an unknown value";
-  switch (type) {
+std::string describe(napi_env env, napi_value received) {
+  const Napi::Value value(env, received);
+  switch (value.Type()) {
     case napi_undefined:
       return "undefined";
     case napi_null:
@@ -41,13 +32,12 @@ std::string describe(napi_env env, napi_value value) {
     case napi_boolean:
       return "a boolean";
     case napi_number: {
-      double number = 0;
-      napi_get_value_double(env, value, &number);
       char text[40];
-      std::snprintf(text, sizeof(text), "%.17g", number);
+      std::snprintf(text, sizeof(text), "%.17g", value.As<Napi::Number>().DoubleValue());
       return text;
     }
     case napi_string: {
+      // The beginning: a message is no place for a long text.
       char text[64];
       size_t length = 0;
       napi_get_value_string_utf8(env, value, text, sizeof(text), &length);
@@ -62,23 +52,18 @@ std::string describe(napi_env env, napi_value value) {
     default:
       break;
   }
-  bool is = false;
-  if (napi_is_typedarray(env, value, &is) == napi_ok && is) {
-    napi_typedarray_type kind;
-    size_t length = 0;
-    napi_get_typedarray_info(env, value, &kind, &length, nullptr, nullptr, nullptr);
+  if (value.IsTypedArray()) {
     static const char* const kNames[] = {"Int8Array",     "Uint8Array",    "Uint8ClampedArray",
                                          "Int16Array",    "Uint16Array",   "Int32Array",
                                          "Uint32Array",   "Float32Array",  "Float64Array",
                                          "BigInt64Array", "BigUint64Array"};
-    const size_t index = static_cast<size_t>(kind);
+    const auto array = value.As<Napi::TypedArray>();
+    const size_t index = static_cast<size_t>(array.TypedArrayType());
     const char* name = index < sizeof(kNames) / sizeof(kNames[0]) ? kNames[index] : "typed array";
-    return std::string(name) + " of length " + std::to_string(length);
+    return std::string(name) + " of length " + std::to_string(array.ElementLength());
   }
-  if (napi_is_array(env, value, &is) == napi_ok && is) {
-    uint32_t length = 0;
-    napi_get_array_length(env, value, &length);
-    return "an array of length " + std::to_string(length);
+  if (value.IsArray()) {
+    return "an array of length " + std::to_string(value.As<Napi::Array>().Length());
   }
   return "an object";
 }
@@ -115,44 +100,29 @@ std::string string(napi_env env, napi_value value, const char* code, const std::
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok || length > kMost) {
     refuse_value(env, code, parameter, "a string of at most 65536 bytes", value);
   }
-  std::string text(length + 1, '\0');
-  check(env, napi_get_value_string_utf8(env, value, text.data(), text.size(), &length));
-  text.resize(length);
-  return text;
+  return Napi::String(env, value).Utf8Value();
 }
 
-namespace {
-bool is_type(napi_env env, napi_value value, napi_valuetype wanted) {
-  napi_valuetype type;
-  check(env, napi_typeof(env, value, &type));
-  return type == wanted;
-}
-}  // namespace
-
-bool is_undefined(napi_env env, napi_value value) { return is_type(env, value, napi_undefined); }
-bool is_null(napi_env env, napi_value value) { return is_type(env, value, napi_null); }
+bool is_undefined(napi_env env, napi_value value) { return Napi::Value(env, value).IsUndefined(); }
+bool is_null(napi_env env, napi_value value) { return Napi::Value(env, value).IsNull(); }
 
 napi_value property(napi_env env, napi_value object, const char* name, const char* code,
                     const std::string& parameter) {
-  if (!is_type(env, object, napi_object)) {
-    refuse_value(env, code, parameter, "an object", object);
-  }
-  napi_value value;
-  check(env, napi_get_named_property(env, object, name, &value));
-  return value;
+  const Napi::Value value(env, object);
+  if (value.Type() != napi_object) refuse_value(env, code, parameter, "an object", object);
+  return value.As<Napi::Object>().Get(name);
 }
 
 std::vector<napi_value> elements(napi_env env, napi_value array, const char* code,
                                  const std::string& parameter, uint32_t most) {
-  bool is = false;
-  uint32_t length = 0;
-  if (napi_is_array(env, array, &is) != napi_ok || !is ||
-      napi_get_array_length(env, array, &length) != napi_ok || length > most) {
+  const Napi::Value value(env, array);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() > most) {
     refuse_value(env, code, parameter, "an array of at most " + std::to_string(most) + " elements",
                  array);
   }
-  std::vector<napi_value> values(length);
-  for (uint32_t i = 0; i < length; ++i) check(env, napi_get_element(env, array, i, &values[i]));
+  const auto list = value.As<Napi::Array>();
+  std::vector<napi_value> values(list.Length());
+  for (uint32_t i = 0; i < values.size(); ++i) values[i] = list.Get(i);
   return values;
 }
 
@@ -198,26 +168,6 @@ Span<uint8_t> byte_array(napi_env env, napi_value value, const char* code,
                          const std::string& parameter, Sharing sharing) {
   return typed_array<uint8_t>(env, value, napi_uint8_array, "a Uint8Array", code, parameter,
                               sharing);
-}
-
-napi_value make_string(napi_env env, const std::string& text) {
-  napi_value value;
-  check(env, napi_create_string_utf8(env, text.data(), text.size(), &value));
-  return value;
-}
-napi_value make_number(napi_env env, double value) {
-  napi_value number;
-  check(env, napi_create_double(env, value, &number));
-  return number;
-}
-napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, void** data) {
-  napi_value buffer, array;
-  check(env, napi_create_arraybuffer(env, length * 4, data, &buffer));
-  check(env, napi_create_typedarray(env, type, length, buffer, 0, &array));
-  return array;
-}
-void set(napi_env env, napi_value object, const char* name, napi_value value) {
-  check(env, napi_set_named_property(env, object, name, value));
 }
 
 }  // namespace espalier::js

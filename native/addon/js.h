@@ -1,8 +1,8 @@
-// Reading JavaScript values and answering with them, over raw Node-API.
+// Reading JavaScript values and answering with them, over node-addon-api.
 //
-// Functions here throw Refused for what the caller must mend and Pending where a JavaScript
-// exception is already on its way (a getter threw); `guarded` turns both into what Node wants, so
-// that no C++ exception leaves the addon.
+// Functions here throw Refused for what the caller must mend and Napi::Error where JavaScript threw
+// (a getter did); `guarded` turns both into what Node wants, so that no C++ exception leaves the
+// addon.
 //
 // Reading a property or an element may run any JavaScript code: getters, proxies. float_array and
 // its like run none. So callers first read all properties, keeping the arrays as napi_value, and
@@ -10,7 +10,7 @@
 #ifndef ESPALIER_NATIVE_ADDON_JS_H_
 #define ESPALIER_NATIVE_ADDON_JS_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -23,11 +23,6 @@
 
 namespace espalier::js {
 
-struct Pending {};
-
-// Throws Pending or Refused{INTERNAL} unless `status` is napi_ok.
-void check(napi_env env, napi_status status);
-
 [[noreturn]] inline void refuse(const char* code, std::string message) {
   throw Refused{code, std::move(message)};
 }
@@ -36,32 +31,31 @@ void throw_error(napi_env env, const char* code, const std::string& message);
 // The Error that throw_error throws. nullptr if none can be made.
 napi_value make_error(napi_env env, const char* code, const std::string& message);
 
-template <napi_value (*kFunction)(napi_env, napi_callback_info)>
-napi_value guarded(napi_env env, napi_callback_info info) noexcept {
+// Runs `callable` and throws to JavaScript what it throws.
+template <typename F>
+void guard(napi_env env, F callable) noexcept {
   try {
-    return kFunction(env, info);
+    callable();
   } catch (const Refused& refused) {
     throw_error(env, refused.code.c_str(), refused.message);
-  } catch (const Pending&) {
+  } catch (const Napi::Error& error) {
+    // Not by its own method: where a worker is being stopped nothing can be thrown, and that is
+    // well.
+    if (napi_value value = error.Value()) napi_throw(env, value);
   } catch (const std::bad_alloc&) {
     throw_error(env, "INTERNAL", "out of memory");
   } catch (const std::exception& error) {
     throw_error(env, "INTERNAL", error.what());
   }
-  return nullptr;
 }
 
-// The arguments, undefined where missing, and the function's data.
-template <size_t kCount>
-struct Arguments {
-  napi_value values[kCount > 0 ? kCount : 1];
-  void* data;
-  Arguments(napi_env env, napi_callback_info info) {
-    size_t count = kCount;
-    check(env, napi_get_cb_info(env, info, &count, values, nullptr, &data));
-  }
-  napi_value operator[](size_t i) const { return values[i]; }
-};
+// A function for Napi::Function::New.
+template <Napi::Value (*kFunction)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) noexcept {
+  Napi::Value value;
+  guard(info.Env(), [&] { value = kFunction(info); });
+  return value;
+}
 
 // What a value is, for messages: "undefined", "a string", ...
 std::string describe(napi_env env, napi_value value);
@@ -94,12 +88,6 @@ Span<int32_t> int_array(napi_env env, napi_value value, const char* code,
                         const std::string& parameter, Sharing sharing);
 Span<uint8_t> byte_array(napi_env env, napi_value value, const char* code,
                          const std::string& parameter, Sharing sharing);
-
-napi_value make_string(napi_env env, const std::string& text);
-napi_value make_number(napi_env env, double value);
-// A new typed array with its own memory at *data; it has `length` elements of four bytes.
-napi_value make_array(napi_env env, napi_typedarray_type type, size_t length, void** data);
-void set(napi_env env, napi_value object, const char* name, napi_value value);
 
 }  // namespace espalier::js
 

@@ -51,15 +51,13 @@ void Model::dispose() {
   now_ = Workspace();
 }
 
-void Model::report_memory(napi_env env) {
+void Model::report_memory(Napi::Env env) {
   reported_ = static_cast<int64_t>(bytes());
-  int64_t total;
-  napi_adjust_external_memory(env, reported_, &total);
+  Napi::MemoryManagement::AdjustExternalMemory(env, reported_);
 }
 
-void Model::unreport_memory(napi_env env) {
-  int64_t total;
-  napi_adjust_external_memory(env, -reported_, &total);
+void Model::unreport_memory(Napi::Env env) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, -reported_);
   reported_ = 0;
 }
 

@@ -2,7 +2,7 @@
 #ifndef ESPALIER_NATIVE_ADDON_MODEL_H_
 #define ESPALIER_NATIVE_ADDON_MODEL_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <condition_variable>
 #include <memory>
@@ -46,8 +46,8 @@ class Model {
   size_t bytes();
   // Tells V8 of the memory that the model keeps alive, so that it collects forgotten models in
   // time. Once when made, and once when disposed or collected.
-  void report_memory(napi_env env);
-  void unreport_memory(napi_env env);
+  void report_memory(Napi::Env env);
+  void unreport_memory(Napi::Env env);
 
   Environment& environment() { return *environment_; }
 
@@ -66,7 +66,7 @@ class Model {
 };
 
 // The JavaScript object with the methods of NativeModel.
-napi_value make_model_object(napi_env env, const std::shared_ptr<Model>& model);
+Napi::Object make_model_object(Napi::Env env, const std::shared_ptr<Model>& model);
 
 }  // namespace espalier
 

@@ -28,24 +28,21 @@ struct Ports {
 };
 
 // Reads `count` elements; JavaScript may run.
-void read_ports(napi_env env, napi_value array, size_t count, const char* parameter, Ports& ports) {
-  bool is = false;
-  uint32_t length = 0;
-  if (napi_is_array(env, array, &is) != napi_ok || !is ||
-      napi_get_array_length(env, array, &length) != napi_ok || length != count) {
-    js::refuse_value(env, kInput, parameter,
-                     "an array of " + std::to_string(count) + " Float32Arrays", array);
+void read_ports(const Napi::Value& given, size_t count, const char* parameter, Ports& ports) {
+  if (!given.IsArray() || given.As<Napi::Array>().Length() != count) {
+    js::refuse_value(given.Env(), kInput, parameter,
+                     "an array of " + std::to_string(count) + " Float32Arrays", given);
   }
+  const auto array = given.As<Napi::Array>();
   if (count > kFewPorts) {
     ports.many.resize(count);
     ports.values = ports.many.data();
   }
-  for (uint32_t i = 0; i < length; ++i) {
-    js::check(env, napi_get_element(env, array, i, &ports.values[i]));
-  }
+  for (uint32_t i = 0; i < count; ++i) ports.values[i] = array.Get(i);
 }
 
-// Its memory, after a look at its type and length; no JavaScript runs.
+// Its memory, after a look at its type and length; no JavaScript runs. One call of Node-API where
+// Napi::Float32Array makes several: small networks take less time than these.
 float* port_memory(napi_env env, napi_value value, size_t wanted, const char* parameter,
                    size_t index) {
   napi_typedarray_type type;
@@ -99,15 +96,15 @@ void compute(Model& model, size_t batch, const float* const* inputs, float* cons
   if (!model.compute_now(batch, inputs, outputs)) throw std::bad_alloc();
 }
 
-napi_value run_sync(napi_env env, napi_callback_info info) {
-  const js::Arguments<3> arguments(env, info);
-  Model& model = *model_of(arguments.data);
+Napi::Value run_sync(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Model& model = *model_of(info.Data());
   size_t input_count = model.program().input_count();
   size_t output_count = model.program().output_count();
-  const size_t batch = read_batch(env, arguments[0]);
+  const size_t batch = read_batch(env, info[0]);
   Ports inputs, outputs;
-  read_ports(env, arguments[1], input_count, "inputs", inputs);
-  read_ports(env, arguments[2], output_count, "outputs", outputs);
+  read_ports(info[1], input_count, "inputs", inputs);
+  read_ports(info[2], output_count, "outputs", outputs);
   // No JavaScript runs from here; what ran may have disposed the model.
   Program& program = model.program();
   Pointers pointers(input_count, output_count);
@@ -121,33 +118,32 @@ napi_value run_sync(napi_env env, napi_callback_info info) {
   }
   if (output_count > 1) check_outputs_apart(program, batch, pointers.outputs);
   compute(model, batch, pointers.inputs, pointers.outputs);
-  return nullptr;
+  return env.Undefined();
 }
 
 // The same for one input and one output, given without arrays around them: see glue.h.
-napi_value run_sync_one(napi_env env, napi_callback_info info) {
-  const js::Arguments<3> arguments(env, info);
-  Model& model = *model_of(arguments.data);
+Napi::Value run_sync_one(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Model& model = *model_of(info.Data());
   Program& program = model.program();
   if (program.input_count() != 1 || program.output_count() != 1) {
     js::refuse(kInput, "expected " + std::to_string(program.input_count()) + " inputs and " +
                            std::to_string(program.output_count()) + " outputs, received 1 and 1");
   }
-  const size_t batch = read_batch(env, arguments[0]);
-  const float* input =
-      port_memory(env, arguments[1], batch * program.input_features(0), "inputs", 0);
-  float* output = port_memory(env, arguments[2], batch * program.output_features(0), "outputs", 0);
+  const size_t batch = read_batch(env, info[0]);
+  const float* input = port_memory(env, info[1], batch * program.input_features(0), "inputs", 0);
+  float* output = port_memory(env, info[2], batch * program.output_features(0), "outputs", 0);
   compute(model, batch, &input, &output);
-  return nullptr;
+  return env.Undefined();
 }
 
-napi_value run(napi_env env, napi_callback_info info) {
-  const js::Arguments<2> arguments(env, info);
-  const std::shared_ptr<Model>& model = model_of(arguments.data);
+Napi::Value run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Model>& model = model_of(info.Data());
   const size_t input_count = model->program().input_count();
-  const size_t batch = read_batch(env, arguments[0]);
+  const size_t batch = read_batch(env, info[0]);
   Ports inputs;
-  read_ports(env, arguments[1], input_count, "inputs", inputs);
+  read_ports(info[1], input_count, "inputs", inputs);
   Program& program = model->program();
   auto job = std::make_unique<RunJob>();
   job->model = model;
@@ -185,7 +181,7 @@ struct Binding {
   std::shared_ptr<Model> model;
   size_t batch;
   size_t input_count;
-  std::vector<napi_ref> arrays;  // inputs, then outputs
+  std::vector<Napi::ObjectReference> arrays;  // inputs, then outputs
   std::vector<size_t> lengths;
   std::vector<const float*> inputs;
   std::vector<float*> outputs;
@@ -193,14 +189,13 @@ struct Binding {
 
 // Asks the arrays for their memory first: a detached or shrunk buffer is an error, never a stray
 // pointer.
-napi_value call_checked(napi_env env, napi_callback_info info) {
-  const js::Arguments<0> arguments(env, info);
-  Binding& binding = *static_cast<Binding*>(arguments.data);
+Napi::Value call_checked(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Binding& binding = *static_cast<Binding*>(info.Data());
   Model& model = *binding.model;
   model.program();  // refuses if disposed
   for (size_t i = 0; i < binding.arrays.size(); ++i) {
-    napi_value array;
-    js::check(env, napi_get_reference_value(env, binding.arrays[i], &array));
+    const Napi::Object array = binding.arrays[i].Value();
     const bool is_input = i < binding.input_count;
     const size_t index = is_input ? i : i - binding.input_count;
     float* memory =
@@ -212,47 +207,31 @@ napi_value call_checked(napi_env env, napi_callback_info info) {
     }
   }
   compute(model, binding.batch, binding.inputs.data(), binding.outputs.data());
-  return nullptr;
+  return env.Undefined();
 }
 
 // The wrapper of glue.h has looked already.
-napi_value call_unchecked(napi_env env, napi_callback_info info) {
-  size_t none = 0;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &none, nullptr, nullptr, &data);
-  Binding& binding = *static_cast<Binding*>(data);
+Napi::Value call_unchecked(const Napi::CallbackInfo& info) {
+  Binding& binding = *static_cast<Binding*>(info.Data());
   Model& model = *binding.model;
   if (model.disposed()) model.program();  // refuses
   compute(model, binding.batch, binding.inputs.data(), binding.outputs.data());
-  return nullptr;
+  return {};
 }
 
-void delete_binding(napi_env env, void* data, void*) {
-  Binding* binding = static_cast<Binding*>(data);
-  for (napi_ref array : binding->arrays) napi_delete_reference(env, array);
-  delete binding;
+Napi::Value glue(Model& model, const char* name, const std::vector<napi_value>& arguments) {
+  return model.environment().glue.Get(name).As<Napi::Function>().Call(arguments);
 }
 
-napi_value glue(napi_env env, Model& model, const char* name,
-                std::initializer_list<napi_value> arguments) {
-  napi_value object, function, undefined, result;
-  js::check(env, napi_get_reference_value(env, model.environment().glue, &object));
-  js::check(env, napi_get_named_property(env, object, name, &function));
-  js::check(env, napi_get_undefined(env, &undefined));
-  js::check(env, napi_call_function(env, undefined, function, arguments.size(), arguments.begin(),
-                                    &result));
-  return result;
-}
-
-napi_value bind(napi_env env, napi_callback_info info) {
-  const js::Arguments<3> arguments(env, info);
-  const std::shared_ptr<Model>& model = model_of(arguments.data);
+Napi::Value bind(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const std::shared_ptr<Model>& model = model_of(info.Data());
   const size_t input_count = model->program().input_count();
   const size_t output_count = model->program().output_count();
-  const size_t batch = read_batch(env, arguments[0]);
+  const size_t batch = read_batch(env, info[0]);
   Ports inputs, outputs;
-  read_ports(env, arguments[1], input_count, "inputs", inputs);
-  read_ports(env, arguments[2], output_count, "outputs", outputs);
+  read_ports(info[1], input_count, "inputs", inputs);
+  read_ports(info[2], output_count, "outputs", outputs);
   Program& program = model->program();
   auto binding = std::make_unique<Binding>();
   binding->model = model;
@@ -271,48 +250,37 @@ napi_value bind(napi_env env, napi_callback_info info) {
   }
   check_outputs_apart(program, batch, binding->outputs.data());
   if (!program.prepare(batch)) throw std::bad_alloc();
-  napi_value checked;
-  js::check(env, napi_create_function(env, "bound", NAPI_AUTO_LENGTH, js::guarded<call_checked>,
-                                      binding.get(), &checked));
-  js::check(env, napi_add_finalizer(env, checked, binding.get(), delete_binding, nullptr, nullptr));
+  const Napi::Function checked =
+      Napi::Function::New<js::guarded<call_checked>>(env, "bound", binding.get());
+  checked.AddFinalizer([](Napi::Env, Binding* owned) { delete owned; }, binding.get());
   Binding* owned = binding.release();
   for (size_t i = 0; i < input_count + output_count; ++i) {
-    napi_ref reference;
-    js::check(env, napi_create_reference(
-                       env, i < input_count ? inputs.values[i] : outputs.values[i - input_count], 1,
-                       &reference));
-    owned->arrays.push_back(reference);
+    const napi_value array = i < input_count ? inputs.values[i] : outputs.values[i - input_count];
+    owned->arrays.push_back(Napi::Persistent(Napi::Object(env, array)));
   }
   if (input_count != 1 || output_count != 1) return checked;
   // The wrapper holds both functions, and nobody else has the unchecked one: `owned` outlives it.
-  napi_value unchecked;
-  js::check(env, napi_create_function(env, "bound", NAPI_AUTO_LENGTH, js::guarded<call_unchecked>,
-                                      owned, &unchecked));
+  const Napi::Function unchecked =
+      Napi::Function::New<js::guarded<call_unchecked>>(env, "bound", owned);
   const auto length = [&](size_t i) {
-    return js::make_number(env, static_cast<double>(owned->lengths[i]));
+    return Napi::Number::New(env, static_cast<double>(owned->lengths[i]));
   };
-  return glue(env, *model, "bound",
+  return glue(*model, "bound",
               {unchecked, checked, inputs.values[0], length(0), outputs.values[0], length(1)});
 }
 
-napi_value explain(napi_env env, napi_callback_info info) {
-  const js::Arguments<1> arguments(env, info);
-  Program& program = model_of(arguments.data)->program();
-  const size_t batch = read_batch(env, arguments[0]);
+Napi::Value explain(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Program& program = model_of(info.Data())->program();
+  const size_t batch = read_batch(env, info[0]);
   if (!program.prepare(batch)) throw std::bad_alloc();
   const std::vector<OperationInfo> infos = program.explain(batch);
-  napi_value list;
-  js::check(env, napi_create_array_with_length(env, infos.size(), &list));
+  const Napi::Array list = Napi::Array::New(env, infos.size());
   for (size_t i = 0; i < infos.size(); ++i) {
     const OperationInfo& operation = infos[i];
-    napi_value object;
-    js::check(env, napi_create_object(env, &object));
-    const auto text = [&](const char* name, const std::string& value) {
-      js::set(env, object, name, js::make_string(env, value));
-    };
-    const auto number = [&](const char* name, double value) {
-      js::set(env, object, name, js::make_number(env, value));
-    };
+    const Napi::Object object = Napi::Object::New(env);
+    const auto text = [&](const char* name, const std::string& value) { object.Set(name, value); };
+    const auto number = [&](const char* name, double value) { object.Set(name, value); };
     text("name", operation.name);
     text("op", operation.op);
     number("rows", static_cast<double>(operation.rows));
@@ -324,60 +292,56 @@ napi_value explain(napi_env env, napi_callback_info info) {
     number("predictedNs", operation.predicted_ns);
     number("denseNs", operation.dense_ns);
     number("bytes", static_cast<double>(operation.bytes));
-    js::check(env, napi_set_element(env, list, static_cast<uint32_t>(i), object));
+    list.Set(static_cast<uint32_t>(i), object);
   }
   return list;
 }
 
-napi_value memory(napi_env env, napi_callback_info info) {
-  const js::Arguments<0> arguments(env, info);
-  return js::make_number(env, static_cast<double>(model_of(arguments.data)->bytes()));
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return Napi::Number::New(env, static_cast<double>(model_of(info.Data())->bytes()));
 }
 
-napi_value dispose(napi_env env, napi_callback_info info) {
-  const js::Arguments<0> arguments(env, info);
-  Model& model = *model_of(arguments.data);
-  if (model.disposed()) return nullptr;
+Napi::Value dispose(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Model& model = *model_of(info.Data());
+  if (model.disposed()) return env.Undefined();
   model.dispose();
   model.unreport_memory(env);
-  return nullptr;
+  return env.Undefined();
+}
+
+// A function that keeps the model alive.
+template <Napi::Value (*kFunction)(const Napi::CallbackInfo&)>
+Napi::Function method(Napi::Env env, const char* name, const std::shared_ptr<Model>& model) {
+  auto data = std::make_unique<Method>(Method{model});
+  const Napi::Function function =
+      Napi::Function::New<js::guarded<kFunction>>(env, name, data.get());
+  function.AddFinalizer([](Napi::Env, Method* owned) { delete owned; }, data.get());
+  data.release();
+  return function;
 }
 
 }  // namespace
 
-napi_value make_model_object(napi_env env, const std::shared_ptr<Model>& model) {
-  napi_value object;
-  js::check(env, napi_create_object(env, &object));
-  const auto function = [&](const char* name, napi_callback callback) {
-    auto data = std::make_unique<Method>(Method{model});
-    napi_value function;
-    js::check(env,
-              napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, data.get(), &function));
-    js::check(env, napi_add_finalizer(
-                       env, function, data.get(),
-                       [](napi_env, void* owned, void*) { delete static_cast<Method*>(owned); },
-                       nullptr, nullptr));
-    data.release();
-    return function;
-  };
-  js::set(env, object, "runSync",
-          glue(env, *model, "runSync",
-               {function("runSync", js::guarded<run_sync_one>),
-                function("runSync", js::guarded<run_sync>)}));
-  js::set(env, object, "run", function("run", js::guarded<run>));
-  js::set(env, object, "bind", function("bind", js::guarded<bind>));
-  js::set(env, object, "explain", function("explain", js::guarded<explain>));
-  js::set(env, object, "memory", function("memory", js::guarded<memory>));
-  const napi_value dispose_function = function("dispose", js::guarded<dispose>);
-  js::set(env, object, "dispose", dispose_function);
+Napi::Object make_model_object(Napi::Env env, const std::shared_ptr<Model>& model) {
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("runSync", glue(*model, "runSync",
+                             {method<run_sync_one>(env, "runSync", model),
+                              method<run_sync>(env, "runSync", model)}));
+  object.Set("run", method<run>(env, "run", model));
+  object.Set("bind", method<bind>(env, "bind", model));
+  object.Set("explain", method<explain>(env, "explain", model));
+  object.Set("memory", method<memory>(env, "memory", model));
+  const Napi::Function disposing = method<dispose>(env, "dispose", model);
+  object.Set("dispose", disposing);
   auto owned = std::make_unique<Method>(Method{model});
-  js::check(env, napi_add_finalizer(
-                     env, dispose_function, owned.get(),
-                     [](napi_env env, void* data, void*) {
-                       model_of(data)->unreport_memory(env);
-                       delete static_cast<Method*>(data);
-                     },
-                     nullptr, nullptr));
+  disposing.AddFinalizer(
+      [](Napi::Env env, Method* data) {
+        data->model->unreport_memory(env);
+        delete data;
+      },
+      owned.get());
   owned.release();
   model->report_memory(env);
   return object;

@@ -43,36 +43,36 @@ Isa isa_in_use() {
   return isa_by_name(forced, "ESPALIER_ISA");
 }
 
-napi_value cpu(napi_env env, napi_callback_info) {
-  napi_value object, available, caches;
-  js::check(env, napi_create_object(env, &object));
-  js::set(env, object, "isa", js::make_string(env, isa_name(isa_in_use())));
-  js::check(env, napi_create_array(env, &available));
-  uint32_t count = 0;
+Napi::Value cpu(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto number = [&](size_t value) {
+    return Napi::Number::New(env, static_cast<double>(value));
+  };
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("isa", isa_name(isa_in_use()));
+  const Napi::Array available = Napi::Array::New(env);
   for (Isa isa : kBestFirst) {
-    if (!isa_available(isa)) continue;
-    js::check(env, napi_set_element(env, available, count++, js::make_string(env, isa_name(isa))));
+    if (isa_available(isa)) available.Set(available.Length(), isa_name(isa));
   }
-  js::set(env, object, "available", available);
-  js::check(env, napi_create_object(env, &caches));
+  object.Set("available", available);
+  const Napi::Object caches = Napi::Object::New(env);
   const CacheSizes& sizes = cache_sizes();
-  js::set(env, caches, "l1d", js::make_number(env, static_cast<double>(sizes.l1d)));
-  js::set(env, caches, "l2", js::make_number(env, static_cast<double>(sizes.l2)));
-  js::set(env, caches, "l3", js::make_number(env, static_cast<double>(sizes.l3)));
-  js::set(env, object, "caches", caches);
+  caches.Set("l1d", number(sizes.l1d));
+  caches.Set("l2", number(sizes.l2));
+  caches.Set("l3", number(sizes.l3));
+  object.Set("caches", caches);
   return object;
 }
 
-napi_value csr_from_dense_js(napi_env env, napi_callback_info info) {
-  const js::Arguments<3> arguments(env, info);
-  const uint64_t rows = js::integer(env, arguments[1], kArgument, "rows", 0, INT32_MAX - 1);
-  const uint64_t cols = js::integer(env, arguments[2], kArgument, "cols", 0, INT32_MAX);
-  const auto weights =
-      js::float_array(env, arguments[0], kArgument, "weights", js::Sharing::kRefused);
+Napi::Value csr_from_dense_js(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint64_t rows = js::integer(env, info[1], kArgument, "rows", 0, INT32_MAX - 1);
+  const uint64_t cols = js::integer(env, info[2], kArgument, "cols", 0, INT32_MAX);
+  const auto weights = js::float_array(env, info[0], kArgument, "weights", js::Sharing::kRefused);
   if (weights.length != rows * cols) {
     js::refuse(kArgument,
                "weights: expected a Float32Array of rows * cols = " + std::to_string(rows * cols) +
-                   " values, received " + js::describe(env, arguments[0]));
+                   " values, received " + js::describe(env, info[0]));
   }
   size_t nnz = 0;
   for (size_t i = 0; i < weights.length; ++i) {
@@ -88,23 +88,22 @@ napi_value csr_from_dense_js(napi_env env, napi_callback_info info) {
     js::refuse("LIMIT_EXCEEDED", "weights: more than 2147483647 values are not zero");
   }
   // Straight into the arrays of the answer.
-  void *row_ptr, *col_idx, *values;
-  napi_value object;
-  js::check(env, napi_create_object(env, &object));
-  js::set(env, object, "rowPtr", js::make_array(env, napi_int32_array, rows + 1, &row_ptr));
-  js::set(env, object, "colIdx", js::make_array(env, napi_int32_array, nnz, &col_idx));
-  js::set(env, object, "values", js::make_array(env, napi_float32_array, nnz, &values));
+  Napi::Int32Array row_ptr = Napi::Int32Array::New(env, rows + 1);
+  Napi::Int32Array col_idx = Napi::Int32Array::New(env, nnz);
+  Napi::Float32Array values = Napi::Float32Array::New(env, nnz);
   fill_csr_from_dense(weights.data, static_cast<uint32_t>(rows), static_cast<uint32_t>(cols),
-                      static_cast<int32_t*>(row_ptr), static_cast<int32_t*>(col_idx),
-                      static_cast<float*>(values));
+                      row_ptr.Data(), col_idx.Data(), values.Data());
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("rowPtr", row_ptr);
+  object.Set("colIdx", col_idx);
+  object.Set("values", values);
   return object;
 }
 
-napi_value kth_largest_magnitude(napi_env env, napi_callback_info info) {
-  const js::Arguments<2> arguments(env, info);
-  const uint64_t k = js::integer(env, arguments[1], kArgument, "k", 1, INT64_C(1) << 53);
-  const auto weights =
-      js::float_array(env, arguments[0], kArgument, "weights", js::Sharing::kRefused);
+Napi::Value kth_largest_magnitude(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const uint64_t k = js::integer(env, info[1], kArgument, "k", 1, INT64_C(1) << 53);
+  const auto weights = js::float_array(env, info[0], kArgument, "weights", js::Sharing::kRefused);
   if (k > weights.length) {
     js::refuse(kArgument, "k: expected an integer from 1 to the " + std::to_string(weights.length) +
                               " weights, received " + std::to_string(k));
@@ -118,7 +117,7 @@ napi_value kth_largest_magnitude(napi_env env, napi_callback_info info) {
   }
   const auto kth = magnitudes.begin() + static_cast<ptrdiff_t>(k - 1);
   std::nth_element(magnitudes.begin(), kth, magnitudes.end(), std::greater<float>());
-  return js::make_number(env, *kth);
+  return Napi::Number::New(env, *kth);
 }
 
 struct LoadOptions {
@@ -158,79 +157,52 @@ LoadOptions read_options(napi_env env, napi_value value) {
   return options;
 }
 
-napi_value load(napi_env env, napi_callback_info info) {
-  const js::Arguments<3> arguments(env, info);
-  LoadOptions options = read_options(env, arguments[1]);
-  bool consumes = false;
-  js::check(env, napi_is_arraybuffer(env, arguments[2], &consumes));
-  if (!consumes && !js::is_undefined(env, arguments[2])) {
-    js::refuse_value(env, kArgument, "consumed", "an ArrayBuffer", arguments[2]);
+Napi::Value load(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  LoadOptions options = read_options(env, info[1]);
+  const bool consumes = info[2].IsArrayBuffer();
+  if (!consumes && !info[2].IsUndefined()) {
+    js::refuse_value(env, kArgument, "consumed", "an ArrayBuffer", info[2]);
   }
   const std::shared_ptr<Environment> environment = environment_of(env);
   options.program.pool = environment->pool;
   Refused refused;
   std::unique_ptr<Program> program;
   {
-    const ProgramSpec spec = read_program(env, arguments[0]);
+    const ProgramSpec spec = read_program(env, info[0]);
     program = Program::make(spec, options.program, &refused);
   }
   if (program == nullptr) throw refused;
   // Its memory goes before packing asks for more. One that cannot be detached stays.
-  if (consumes) napi_detach_arraybuffer(env, arguments[2]);
+  if (consumes) napi_detach_arraybuffer(env, info[2]);
   for (size_t batch : options.batch_sizes) {
     if (!program->prepare(batch)) throw std::bad_alloc();
   }
   return make_model_object(env, std::make_shared<Model>(environment, std::move(program)));
 }
 
-napi_value initialise(napi_env env, napi_value exports) {
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   auto environment =
       std::make_unique<std::shared_ptr<Environment>>(std::make_shared<Environment>());
-  js::check(env, napi_set_instance_data(
-                     env, environment.get(),
-                     [](napi_env, void* data, void*) {
-                       delete static_cast<std::shared_ptr<Environment>*>(data);
-                     },
-                     nullptr));
-  napi_value script, glue;
-  js::check(env, napi_create_string_utf8(env, kGlue, NAPI_AUTO_LENGTH, &script));
-  js::check(env, napi_run_script(env, script, &glue));
-  js::check(env, napi_create_reference(env, glue, 1, &(*environment)->glue));
-  environment.release();
-  const struct {
-    const char* name;
-    napi_callback function;
-  } functions[] = {{"cpu", js::guarded<cpu>},
-                   {"csrFromDense", js::guarded<csr_from_dense_js>},
-                   {"kthLargestMagnitude", js::guarded<kth_largest_magnitude>},
-                   {"load", js::guarded<load>}};
-  for (const auto& entry : functions) {
-    napi_value function;
-    js::check(env, napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, nullptr,
-                                        &function));
-    js::set(env, exports, entry.name, function);
-  }
+  Napi::ObjectReference& glue = (*environment)->glue;
+  glue = Napi::Persistent(env.RunScript(kGlue).As<Napi::Object>());
+  // It lives as long as JavaScript does, and models may let go of their Environment after that.
+  glue.SuppressDestruct();
+  env.SetInstanceData(environment.release());
+  exports.Set("cpu", Napi::Function::New<js::guarded<cpu>>(env, "cpu"));
+  exports.Set("csrFromDense",
+              Napi::Function::New<js::guarded<csr_from_dense_js>>(env, "csrFromDense"));
+  exports.Set("kthLargestMagnitude",
+              Napi::Function::New<js::guarded<kth_largest_magnitude>>(env, "kthLargestMagnitude"));
+  exports.Set("load", Napi::Function::New<js::guarded<load>>(env, "load"));
   return exports;
 }
 
 }  // namespace
-
-std::shared_ptr<Environment>& environment_of(napi_env env) {
-  void* data = nullptr;
-  js::check(env, napi_get_instance_data(env, &data));
-  return *static_cast<std::shared_ptr<Environment>*>(data);
-}
-
 }  // namespace espalier
 
-NAPI_MODULE_INIT() {
-  try {
-    return espalier::initialise(env, exports);
-  } catch (const espalier::Refused& refused) {
-    espalier::js::throw_error(env, refused.code.c_str(), refused.message);
-  } catch (const espalier::js::Pending&) {
-  } catch (const std::bad_alloc&) {
-    espalier::js::throw_error(env, "INTERNAL", "out of memory");
-  }
-  return nullptr;
+static Napi::Object init_addon(Napi::Env env, Napi::Object exports) {
+  espalier::js::guard(env, [&] { espalier::initialise(env, exports); });
+  return exports;
 }
+NODE_API_MODULE(espalier, init_addon)

@@ -14,15 +14,12 @@ constexpr double kWorthThreadNs = 30000;
 
 }  // namespace
 
-Runner::Runner(napi_env env, int most_threads)
+Runner::Runner(Napi::Env env, int most_threads)
     : env_(env), most_threads_(static_cast<size_t>(most_threads)) {
-  js::check(env, napi_create_threadsafe_function(env, nullptr, nullptr,
-                                                 js::make_string(env, "espalier.run"), 0, 1,
-                                                 nullptr, nullptr, this, settle_all, &wake_loop_));
-  napi_unref_threadsafe_function(env, wake_loop_);
+  wake_loop_ = decltype(wake_loop_)::New(env, "espalier.run", 0, 1, this);
+  wake_loop_.Unref(env);
   // Hooks run last first: the threads are gone before Node takes wake_loop_ away.
-  js::check(env, napi_add_env_cleanup_hook(
-                     env, [](void* runner) { static_cast<Runner*>(runner)->stop(); }, this));
+  env.AddCleanupHook([](Runner* runner) { runner->stop(); }, this);
 }
 
 Runner::~Runner() { stop(); }
@@ -40,10 +37,9 @@ void Runner::stop() {
   threads_.clear();
 }
 
-napi_value Runner::submit(napi_env env, std::unique_ptr<RunJob> job) {
-  napi_value promise;
-  js::check(env, napi_create_promise(env, &job->deferred, &promise));
-  if (pending_++ == 0) napi_ref_threadsafe_function(env, wake_loop_);
+Napi::Value Runner::submit(Napi::Env env, std::unique_ptr<RunJob> job) {
+  const Napi::Promise promise = job->deferred.emplace(env).Promise();
+  if (pending_++ == 0) wake_loop_.Ref(env);
   Model& model = *job->model;
   model.begin();
   std::lock_guard<std::mutex> lock(mutex_);
@@ -90,57 +86,45 @@ void Runner::work() {
     lock.lock();
     if (stopping_) return;
     finished_.push_back(std::move(job));
-    if (finished_.size() == 1) {
-      napi_call_threadsafe_function(wake_loop_, nullptr, napi_tsfn_nonblocking);
-    }
+    if (finished_.size() == 1) wake_loop_.NonBlockingCall();
   }
 }
 
-void Runner::settle_all(napi_env env, napi_value, void* context, void*) {
+void Runner::settle_all(Napi::Env env, Napi::Function, Runner* runner, void*) {
   if (env == nullptr) return;  // the environment goes away
-  Runner& runner = *static_cast<Runner*>(context);
   std::vector<std::unique_ptr<RunJob>> finished;
   {
-    std::lock_guard<std::mutex> lock(runner.mutex_);
-    finished.swap(runner.finished_);
+    std::lock_guard<std::mutex> lock(runner->mutex_);
+    finished.swap(runner->finished_);
   }
   for (auto& job : finished) {
-    napi_handle_scope scope;
-    if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-    runner.settle(env, *job);
-    napi_close_handle_scope(env, scope);
+    js::guard(env, [&] {
+      const Napi::HandleScope scope(env);
+      runner->settle(env, *job);
+    });
     job.reset();
-    if (--runner.pending_ == 0) napi_unref_threadsafe_function(env, runner.wake_loop_);
+    if (--runner->pending_ == 0) runner->wake_loop_.Unref(env);
   }
 }
 
-void Runner::settle(napi_env env, RunJob& job) {
-  const char* problem = "out of memory while computing";
-  try {
-    if (job.done) {
-      napi_value outputs;
-      js::check(env, napi_create_array_with_length(env, job.outputs.size(), &outputs));
-      for (size_t i = 0; i < job.outputs.size(); ++i) {
-        void* data;
-        napi_value array = js::make_array(env, napi_float32_array, job.output_lengths[i], &data);
-        std::memcpy(data, job.outputs[i], job.output_lengths[i] * sizeof(float));
-        js::check(env, napi_set_element(env, outputs, static_cast<uint32_t>(i), array));
-      }
-      js::check(env, napi_resolve_deferred(env, job.deferred, outputs));
-      return;
-    }
-  } catch (const js::Pending&) {
-    // An allocation failed and V8 threw; the promise tells it.
-    napi_value error;
-    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) {
-      napi_reject_deferred(env, job.deferred, error);
-    }
+void Runner::settle(Napi::Env env, RunJob& job) {
+  if (!job.done) {
+    job.deferred->Reject(js::make_error(env, "INTERNAL", "out of memory while computing"));
     return;
-  } catch (const Refused&) {
-    problem = "the outputs cannot be made";
   }
-  if (napi_value error = js::make_error(env, "INTERNAL", problem)) {
-    napi_reject_deferred(env, job.deferred, error);
+  try {
+    const Napi::Array outputs = Napi::Array::New(env, job.outputs.size());
+    for (size_t i = 0; i < job.outputs.size(); ++i) {
+      Napi::Float32Array array = Napi::Float32Array::New(env, job.output_lengths[i]);
+      if (array.ElementLength() > 0) {
+        std::memcpy(array.Data(), job.outputs[i], job.output_lengths[i] * sizeof(float));
+      }
+      outputs.Set(static_cast<uint32_t>(i), array);
+    }
+    job.deferred->Resolve(outputs);
+  } catch (const Napi::Error& error) {
+    // An allocation failed and V8 threw; the promise tells it.
+    job.deferred->Reject(error.Value());
   }
 }
 

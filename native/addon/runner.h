@@ -6,12 +6,13 @@
 #ifndef ESPALIER_NATIVE_ADDON_RUNNER_H_
 #define ESPALIER_NATIVE_ADDON_RUNNER_H_
 
-#include <node_api.h>
+#include <napi.h>
 
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -28,28 +29,28 @@ struct RunJob {
   std::vector<const float*> inputs;
   std::vector<float*> outputs;
   std::vector<size_t> output_lengths;
-  napi_deferred deferred = nullptr;
+  std::optional<Napi::Promise::Deferred> deferred;
   bool done = false;  // else memory ran out
 };
 
 class Runner {
  public:
   // Throws as js.h says.
-  Runner(napi_env env, int most_threads);
+  Runner(Napi::Env env, int most_threads);
   ~Runner();
 
   // The promise.
-  napi_value submit(napi_env env, std::unique_ptr<RunJob> job);
+  Napi::Value submit(Napi::Env env, std::unique_ptr<RunJob> job);
 
  private:
   void work();
   void stop();
   void wake_another();  // holds mutex_
-  static void settle_all(napi_env env, napi_value, void* context, void*);
-  void settle(napi_env env, RunJob& job);
+  static void settle_all(Napi::Env env, Napi::Function, Runner* runner, void*);
+  void settle(Napi::Env env, RunJob& job);
 
-  napi_env env_;
-  napi_threadsafe_function wake_loop_ = nullptr;
+  Napi::Env env_;
+  Napi::TypedThreadSafeFunction<Runner, void, &Runner::settle_all> wake_loop_;
   size_t most_threads_;
   size_t pending_ = 0;  // promises; on the JavaScript thread
 

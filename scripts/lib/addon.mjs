@@ -18,9 +18,10 @@ export function prebuiltPath() {
   return `prebuilds/${process.platform}-${process.arch}/espalier.node`;
 }
 
-/** The folder of node_api.h, from the package node-api-headers as `root` resolves it. */
+/** The folders of node_api.h and napi.h, from the packages as `root` resolves them, as CMake takes a list. */
 export function nodeHeaders(root) {
-  return createRequire(join(root, 'package.json'))('node-api-headers').include_dir;
+  const require = createRequire(join(root, 'package.json'));
+  return `${require('node-api-headers').include_dir};${dirname(require.resolve('node-addon-api'))}`;
 }
 
 /** The command line of cmake-js where `root` has it (the clone), else undefined: the package's users need CMake alone. */
