@@ -4,12 +4,20 @@
  */
 import type { LayersModel } from '@tensorflow/tfjs';
 import type { Program } from './compile/program.js';
+import type { ValueFormat } from './compile/round-values.js';
+import { valueFormat } from './engine/options.js';
 import { espBytes } from './engine/source.js';
 import { invalid } from './errors.js';
 import type { ImportOptions } from './import/index.js';
 import type { Network } from './network/types.js';
 
-export type ConvertOptions = ImportOptions;
+export interface ConvertOptions extends ImportOptions {
+  /**
+   * Rounds the weights of matrices: 'bfloat16', 'float16' or 'int8' (whole numbers times a scale of the row); the file
+   * is smaller by it, and the engine may run them as such. Biases and sums stay float32. Default 'float32': as they are.
+   */
+  readonly values?: ValueFormat;
+}
 
 /**
  * Converts a model: any source that importModel takes, or an .esp file (read and written anew).
@@ -27,19 +35,26 @@ export async function convertModel(
   if (destination !== undefined && (typeof destination !== 'string' || destination === '')) {
     throw invalid('INVALID_ARGUMENT', 'destination', 'a path', destination);
   }
+  const values = valueFormat(options?.values ?? 'float32');
   const esp = await espBytes(source);
   const program =
     esp === null ? await programOf(source, options) : (await import('./file/read.js')).readProgram(esp);
-  const bytes = (await import('./file/write.js')).writeProgram(program);
+  const bytes = await written(program, values);
   if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
   return bytes;
 }
 
 /** As convertModel, from a tfjs model in memory (of any backend); its weights are copied. */
-export async function fromLayersModel(model: LayersModel, _options?: ConvertOptions): Promise<Uint8Array> {
+export async function fromLayersModel(model: LayersModel, options?: ConvertOptions): Promise<Uint8Array> {
+  const values = valueFormat(options?.values ?? 'float32');
   const { importLayersModel } = await import('./import/index.js');
   const program = await compileNetwork(await importLayersModel(model));
-  return (await import('./file/write.js')).writeProgram(program);
+  return written(program, values);
+}
+
+async function written(program: Program, values: ValueFormat): Promise<Uint8Array> {
+  const { roundValues } = await import('./compile/round-values.js');
+  return (await import('./file/write.js')).writeProgram(roundValues(program, values));
 }
 
 /** The program of any source that importModel takes, its matrices CSR. */

@@ -291,6 +291,8 @@ Napi::Value explain(const Napi::CallbackInfo& info) {
     text("reason", operation.reason);
     number("predictedNs", operation.predicted_ns);
     number("denseNs", operation.dense_ns);
+    number("measuredNs", operation.measured_ns);
+    text("values", operation.values);
     number("bytes", static_cast<double>(operation.bytes));
     list.Set(static_cast<uint32_t>(i), object);
   }

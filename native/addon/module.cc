@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "addon/environment.h"
 #include "addon/glue.h"
@@ -139,20 +140,36 @@ LoadOptions read_options(napi_env env, napi_value value) {
         js::integer(env, batch, kArgument, "options.batchSizes[]", 1, kMostBatch));
   }
   const napi_value isa = get("isa");
-  options.program.isa =
+  options.program.matrices.isa =
       js::is_undefined(env, isa)
           ? isa_in_use()
           : isa_by_name(js::string(env, isa, kArgument, "options.isa"), "options.isa");
   const napi_value layout = get("layout");
   if (!js::is_undefined(env, layout)) {
-    options.program.layout = js::string(env, layout, kArgument, "options.layout");
-    const std::vector<std::string> known = linear_layouts(options.program.isa);
-    if (std::find(known.begin(), known.end(), options.program.layout) == known.end()) {
+    LinearOptions& matrices = options.program.matrices;
+    matrices.layout = js::string(env, layout, kArgument, "options.layout");
+    const std::vector<std::string> known = linear_layouts(matrices.isa);
+    if (std::find(known.begin(), known.end(), matrices.layout) == known.end()) {
       std::string list;
       for (const std::string& name : known) list += (list.empty() ? "" : ", ") + name;
       js::refuse(kArgument, "options.layout: expected one of " + list + ", received \"" +
-                                options.program.layout.substr(0, 60) + '"');
+                                matrices.layout.substr(0, 60) + '"');
     }
+  }
+  const napi_value values = get("values");
+  if (!js::is_undefined(env, values)) {
+    const std::string name = js::string(env, values, kArgument, "options.values");
+    const auto* known = std::find(std::begin(kValueFormatNames), std::end(kValueFormatNames), name);
+    if (known == std::end(kValueFormatNames)) {
+      js::refuse(kArgument,
+                 "options.values: expected float32, bfloat16, float16 or int8, received \"" +
+                     name.substr(0, 60) + '"');
+    }
+    options.program.matrices.values = static_cast<ValueFormat>(known - kValueFormatNames);
+  }
+  const napi_value tune = get("tune");
+  if (!js::is_undefined(env, tune)) {
+    js::check(env, napi_get_value_bool(env, tune, &options.program.matrices.tune));
   }
   return options;
 }

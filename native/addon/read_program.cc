@@ -20,19 +20,17 @@ constexpr const char* kActivations[] = {"linear",    "relu",     "relu6",      "
                                         "tanh",      "softplus", "softsign",   "gelu",
                                         "gelu_tanh", "swish",    "exponential"};
 // ValueDType of src/file/values.ts, in the order of ValueCode.
-constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8"};
-static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kPalette8) + 1);
+constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8", "BF16", "I8"};
+static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kInt8) + 1);
 
 // The byte arrays of a coded matrix.
 struct CodedPart {
   const char* name;
   ByteSpan CodedCsr::*span;
 };
-constexpr CodedPart kCodedParts[] = {{"runs", &CodedCsr::runs},
-                                     {"codes", &CodedCsr::codes},
-                                     {"palette", &CodedCsr::palette},
-                                     {"tops", &CodedCsr::tops},
-                                     {"high", &CodedCsr::high}};
+constexpr CodedPart kCodedParts[] = {
+    {"runs", &CodedCsr::runs}, {"codes", &CodedCsr::codes}, {"palette", &CodedCsr::palette},
+    {"tops", &CodedCsr::tops}, {"high", &CodedCsr::high},   {"scales", &CodedCsr::scales}};
 
 static_assert(std::size(kActivations) == static_cast<size_t>(ActivationKind::kExponential) + 1);
 

@@ -97,8 +97,8 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
   }
   step.output = flow.write(operation.output, where + ".output");
   context.output_features = spec.features[operation.output];
-  context.isa = options.isa;
-  context.layout = options.layout;
+  context.isa = options.matrices.isa;
+  context.matrices = options.matrices;
   try {
     step.operation = type->make(operation, context);
   } catch (Refused& refused) {
@@ -131,7 +131,7 @@ std::unique_ptr<Program> Program::make(const ProgramSpec& spec, const ProgramOpt
       program->copied_.push_back(!direct[value]);
       direct[value] = false;
     }
-    program->kernels_ = &elementwise_kernels(options.isa);
+    program->kernels_ = &elementwise_kernels(options.matrices.isa);
     program->pool_ = options.pool;
     program->threads_ =
         options.pool == nullptr ? 1 : std::clamp(options.threads, 1, options.pool->size());

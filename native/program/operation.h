@@ -41,6 +41,8 @@ struct OperationInfo {
   std::string reason;
   double predicted_ns = 0;  // for a call with this many columns, one thread
   double dense_ns = 0;
+  double measured_ns = 0;   // where it was tuned, else 0
+  const char* values = "";  // the format of the packed weights
   size_t bytes = 0;
 };
 
@@ -103,7 +105,7 @@ struct OperationContext {
   std::vector<uint64_t> input_features;
   uint64_t output_features;
   Isa isa;
-  std::string layout;  // forced, or empty
+  LinearOptions matrices;  // how those are packed and run
 };
 
 struct OperationType {

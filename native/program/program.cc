@@ -238,6 +238,7 @@ std::vector<OperationInfo> Program::explain(size_t batch) {
     info.op = step.type;
     info.predicted_ns *= times;
     info.dense_ns *= times;
+    info.measured_ns *= times;
     infos.push_back(std::move(info));
   }
   return infos;

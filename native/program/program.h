@@ -31,8 +31,7 @@
 namespace espalier {
 
 struct ProgramOptions {
-  Isa isa = Isa::kPortable;
-  std::string layout;  // forced where it can serve, or empty
+  LinearOptions matrices;  // of which `isa` is that of all operations
   int threads = 1;
   std::shared_ptr<ThreadPool> pool;  // may be null: one thread
 };

@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "sparse/value_format.h"
+
 namespace espalier {
 namespace {
 
@@ -12,9 +14,11 @@ size_t bytes_a_value(ValueCode code) {
     case ValueCode::kSplit:
       return 3;
     case ValueCode::kFloat16:
+    case ValueCode::kBfloat16:
     case ValueCode::kPalette16:
       return 2;
     case ValueCode::kPalette8:
+    case ValueCode::kInt8:
       return 1;
   }
   return 0;
@@ -44,6 +48,9 @@ const char* check_lengths(const CodedCsr& coded) {
   const bool indexed = coded.code == ValueCode::kPalette16 || coded.code == ValueCode::kPalette8;
   if (indexed ? coded.palette.length % 4 != 0 : coded.palette.length != 0) {
     return "the palette has a wrong length";
+  }
+  if (coded.scales.length != (coded.code == ValueCode::kInt8 ? uint64_t{coded.rows} * 4 : 0)) {
+    return "the scales must be one a row of int8";
   }
   if (coded.code == ValueCode::kSplit) {
     if (coded.tops.length < 1 || coded.tops.length > kMostTops) {
@@ -159,17 +166,6 @@ T read(const uint8_t* bytes) {
   return value;
 }
 
-uint32_t float16_bits(uint32_t half) {
-  const uint32_t sign = (half & 0x8000u) << 16;
-  uint32_t exponent = half >> 10 & 31, mantissa = half & 0x3ffu;
-  if (exponent == 31) return sign | 0x7f800000u | mantissa << 13;
-  if (exponent != 0) return sign | (exponent + 112) << 23 | mantissa << 13;
-  if (mantissa == 0) return sign;
-  // Subnormal: its highest one becomes the hidden bit.
-  for (exponent = 113; (mantissa & 0x400u) == 0; mantissa <<= 1) --exponent;
-  return sign | exponent << 23 | (mantissa & 0x3ffu) << 13;
-}
-
 // Keeps the number with these bits; false where a CSR may not hold it.
 inline bool put(float& to, uint32_t bits) {
   std::memcpy(&to, &bits, sizeof(float));
@@ -189,7 +185,21 @@ const char* decode_values(const CodedCsr& coded, Csr& csr) {
       break;
     case ValueCode::kFloat16:
       for (size_t i = 0; i < nnz; ++i) {
-        good &= put(values[i], float16_bits(read<uint16_t>(codes + 2 * i)));
+        good &= put(values[i], bits_of_float(from_float16(read<uint16_t>(codes + 2 * i))));
+      }
+      break;
+    case ValueCode::kBfloat16:
+      for (size_t i = 0; i < nnz; ++i) {
+        good &= put(values[i], uint32_t{read<uint16_t>(codes + 2 * i)} << 16);
+      }
+      break;
+    case ValueCode::kInt8:
+      for (uint32_t row = 0; row < csr.rows; ++row) {
+        const float scale = read<float>(coded.scales.data + 4 * size_t{row});
+        for (int32_t i = csr.row_ptr[row]; i < csr.row_ptr[row + 1]; ++i) {
+          good &=
+              put(values[i], bits_of_float(static_cast<float>(read<int8_t>(codes + i)) * scale));
+        }
       }
       break;
     case ValueCode::kPalette16:

@@ -14,7 +14,7 @@ struct ByteSpan {
   size_t length = 0;
 };
 
-enum class ValueCode { kFloat32, kSplit, kFloat16, kPalette16, kPalette8 };
+enum class ValueCode { kFloat32, kSplit, kFloat16, kPalette16, kPalette8, kBfloat16, kInt8 };
 
 // Somebody else's bytes, unchecked, little-endian and at any alignment.
 struct CodedCsr {
@@ -24,10 +24,12 @@ struct CodedCsr {
   unsigned bits = 0;  // of a code in `runs`: 0 (no zeros in the matrix) to 16
   ByteSpan runs;
   ValueCode code = ValueCode::kFloat32;
-  ByteSpan codes;    // 4 bytes a value, 3 (kSplit), 2 (kFloat16, kPalette16) or 1 (kPalette8)
+  // 4 bytes a value, 3 (kSplit), 2 (kFloat16, kBfloat16, kPalette16) or 1 (kPalette8, kInt8)
+  ByteSpan codes;
   ByteSpan palette;  // kPalette*: float32 values; else empty
   ByteSpan tops;     // kSplit: 1 to 32 highest bytes; else empty
   ByteSpan high;     // kSplit: for each value its index in `tops`, packed; else empty
+  ByteSpan scales;   // kInt8: a float32 for each row; else empty
 };
 
 inline constexpr unsigned kMostRunBits = 16;

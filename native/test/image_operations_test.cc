@@ -98,7 +98,7 @@ struct Fixture {
       for (int threads : {1, 2}) {
         Refused refused;
         ProgramOptions options;
-        options.isa = isa;
+        options.matrices.isa = isa;
         options.threads = threads;
         if (threads > 1) options.pool = std::make_shared<ThreadPool>(threads);
         const auto program = Program::make(spec, options, &refused);

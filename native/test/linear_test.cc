@@ -373,9 +373,13 @@ TEST(LinearValues, FewerBitsWithFloat32Sums) {
   const Csr csr = random_csr(203, 310, 0.7, 81);
   const auto bias = random_floats(csr.rows, 82);
   const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 83);
-  for (ValueFormat format : {ValueFormat::kBfloat16, ValueFormat::kInt8}) {
+  for (ValueFormat format : {ValueFormat::kBfloat16, ValueFormat::kFloat16, ValueFormat::kInt8}) {
     Csr rounded = csr;
     round_values(rounded, format);
+    EXPECT_EQ(exact_format(rounded.view()), format);
+    Csr again = rounded;
+    round_values(again, format);
+    EXPECT_EQ(again.values, rounded.values);
     ASSERT_LE(rounded.values.size(), csr.values.size());
     for (uint32_t row = 0; row < csr.rows; ++row) {
       const int32_t begin = csr.row_ptr[row], end = csr.row_ptr[row + 1];
@@ -383,8 +387,10 @@ TEST(LinearValues, FewerBitsWithFloat32Sums) {
       for (int32_t i = begin, at = rounded.row_ptr[row]; i < end; ++i) {
         const bool kept = at < rounded.row_ptr[row + 1] && rounded.col_idx[at] == csr.col_idx[i];
         const float stored = kept ? rounded.values[at++] : 0.0f;
-        const float bound =
-            format == ValueFormat::kInt8 ? 0.5001f * scale : std::fabs(csr.values[i]) / 256.0f;
+        const float bound = format == ValueFormat::kInt8 ? 0.5001f * scale
+                            : format == ValueFormat::kFloat16
+                                ? std::fmax(std::fabs(csr.values[i]) / 2048.0f, 0x1p-25f)
+                                : std::fabs(csr.values[i]) / 256.0f;
         ASSERT_LE(std::fabs(stored - csr.values[i]), bound);
       }
     }
@@ -403,12 +409,28 @@ TEST(LinearValues, FewerBitsWithFloat32Sums) {
               run_panel(*linear, rounded, bias.data(), kRelu, 20, 32, parts, inputs));
         }
         if (cold && isa == Isa::kAvx2) {
-          EXPECT_EQ(linear->info(1).layout,
-                    format == ValueFormat::kInt8 ? "sell8_i8" : "sell8_bf16");
+          EXPECT_STREQ(linear->info(1).values, kValueFormatNames[static_cast<int>(format)]);
         }
       }
     }
   }
+}
+
+TEST(LinearValues, EveryFloat16AndItsNeighbours) {
+  for (uint32_t half = 0; half < 0x7c00; ++half) {
+    const float value = from_float16(static_cast<uint16_t>(half));
+    ASSERT_EQ(to_float16(value), half);
+    ASSERT_EQ(to_float16(-value), half | 0x8000u);
+    if (half == 0x7bff) break;
+    const float next = from_float16(static_cast<uint16_t>(half + 1));
+    const float middle = value + (next - value) / 2;
+    ASSERT_EQ(to_float16(middle), half + (half & 1)) << value;
+    ASSERT_EQ(to_float16(std::nextafter(middle, 0.0f)), half);
+    ASSERT_EQ(to_float16(std::nextafter(middle, 1e9f)), half + 1);
+  }
+  EXPECT_EQ(to_float16(1e9f), 0x7bff);
+  EXPECT_EQ(to_float16(-65519.0f), 0xfbff);
+  EXPECT_EQ(to_bfloat16(3.4e38f), 0x7f7f);
 }
 
 TEST(LinearTune, MeasuresAndStaysRight) {

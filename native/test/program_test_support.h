@@ -214,8 +214,8 @@ inline OwnedProgram random_program(uint32_t seed) {
 inline ProgramOptions options_for(Isa isa, const std::string& layout = "", int threads = 1,
                                   std::shared_ptr<ThreadPool> pool = nullptr) {
   ProgramOptions options;
-  options.isa = isa;
-  options.layout = layout;
+  options.matrices.isa = isa;
+  options.matrices.layout = layout;
   options.threads = threads;
   options.pool = std::move(pool);
   return options;

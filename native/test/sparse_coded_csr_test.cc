@@ -17,7 +17,7 @@ namespace {
 // Owns the bytes, each list in a block of its exact length so that a sanitizer sees what lies past.
 struct Coded {
   CodedCsr spec;
-  std::vector<uint8_t> runs, codes, palette, tops, high;
+  std::vector<uint8_t> runs, codes, palette, tops, high, scales;
 
   const CodedCsr& point() {
     spec.runs = {runs.data(), runs.size()};
@@ -25,6 +25,7 @@ struct Coded {
     spec.palette = {palette.data(), palette.size()};
     spec.tops = {tops.data(), tops.size()};
     spec.high = {high.data(), high.size()};
+    spec.scales = {scales.data(), scales.size()};
     return spec;
   }
   std::string decode(Csr& csr) {
@@ -173,6 +174,32 @@ TEST(CodedCsr, PalettesAndSplits) {
   EXPECT_EQ(coded.decode(csr), "the indices of the highest bytes have a wrong length");
 }
 
+TEST(CodedCsr, Bfloat16AndInt8) {
+  Csr csr;
+  Coded coded = sample();
+  coded.spec.code = ValueCode::kBfloat16;
+  coded.codes = {0x80, 0x3f, 0x00, 0xc0, 0x01, 0x00};
+  EXPECT_EQ(coded.decode(csr), "");
+  EXPECT_EQ(csr.values, (std::vector<float>{1, -2, std::ldexp(1.0f, -133)}));
+  coded.codes[1] = 0x7f;
+  EXPECT_EQ(coded.decode(csr), "values must be finite and not zero");
+
+  coded = sample();
+  coded.spec.code = ValueCode::kInt8;
+  coded.codes = {127, 0xff, 3};
+  EXPECT_EQ(coded.decode(csr), "the scales must be one a row of int8");
+  coded.scales = bytes_of({0.5f, -2});
+  EXPECT_EQ(coded.decode(csr), "");
+  EXPECT_EQ(csr.values, (std::vector<float>{63.5f, -0.5f, -6}));
+  coded.codes[1] = 0;
+  EXPECT_EQ(coded.decode(csr), "values must be finite and not zero");
+  coded.codes[1] = 1;
+  for (float scale : {0.0f, INFINITY, 3e38f}) {
+    coded.scales = bytes_of({scale, 1});
+    EXPECT_EQ(coded.decode(csr), "values must be finite and not zero");
+  }
+}
+
 TEST(CodedCsr, RefusesWhatItsBytesDoNotBearOut) {
   const struct {
     const char* reason;
@@ -185,6 +212,7 @@ TEST(CodedCsr, RefusesWhatItsBytesDoNotBearOut) {
       {"2147483647", [](Coded& c) { c.spec.rows = INT32_MAX; }},
       {"0 to 16", [](Coded& c) { c.spec.bits = 17; }},
       {"palette", [](Coded& c) { c.palette.resize(4); }},
+      {"scales", [](Coded& c) { c.scales.resize(4); }},
       {"highest bytes", [](Coded& c) { c.tops.resize(1); }},
       {"highest bytes", [](Coded& c) { c.spec.code = ValueCode::kSplit, c.codes.resize(9); }},
       {"end before", [](Coded& c) { c.runs.clear(); }},

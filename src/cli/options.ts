@@ -1,5 +1,7 @@
 /** Parsers of option values, shared by the commands: what is wrong is told by name, exit code 2. */
+import { valueFormat } from '../engine/options.js';
 import { invalid } from '../errors.js';
+import type { ValueFormat } from '../compile/round-values.js';
 
 /** A parser for commander: a number from `least` (excluded with `above`) to `most`. */
 export function numberOption(name: string, expected: string, holds: (value: number) => boolean) {
@@ -16,4 +18,10 @@ export function wholeOption(name: string, least: number) {
     `a whole number from ${least}`,
     (value) => Number.isSafeInteger(value) && value >= least,
   );
+}
+
+/** A parser of --values: a format, or its short name (bf16, f16, i8, f32). */
+export function valuesOption(text: string): ValueFormat {
+  const short: Record<string, ValueFormat> = { f32: 'float32', bf16: 'bfloat16', f16: 'float16', i8: 'int8' };
+  return Object.hasOwn(short, text) ? (short[text] as ValueFormat) : valueFormat(text, '--values');
 }

@@ -6,6 +6,7 @@
  * Error whose message names what is wrong, with `code` one of ErrorCode.
  */
 import type { Program } from '../compile/program.js';
+import type { ValueFormat } from '../compile/round-values.js';
 import type { CodedProgram } from '../file/coded.js';
 
 export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';
@@ -19,6 +20,10 @@ export interface AddonOptions {
   isa?: IsaName;
   /** Forces a layout for every matrix where it can serve ("dense": the dense path). */
   layout?: string;
+  /** Measures layouts when a batch is prepared. */
+  tune?: boolean;
+  /** Rounds the weights; undefined: the format of the fewest bits that holds them as they are. */
+  values?: ValueFormat;
 }
 
 /** What was chosen for one operation at one batch size. */
@@ -34,6 +39,10 @@ export interface OperationInfo {
   reason: string;
   predictedNs: number;
   denseNs: number;
+  /** Of what was chosen, where it was tuned; else 0. */
+  measuredNs: number;
+  /** The format of the packed weights; '' without a matrix. */
+  values: ValueFormat | '';
   bytes: number;
 }
 

@@ -1,5 +1,6 @@
 /** A loaded model: what users run. */
 import type { Program, ProgramPort } from '../compile/program.js';
+import type { ValueFormat } from '../compile/round-values.js';
 import { EspalierError, invalid } from '../errors.js';
 import type { CodedProgram } from '../file/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';
@@ -50,6 +51,10 @@ export interface Explanation {
   /** Nanoseconds by the cost model: of what was chosen, and of the dense kernel. */
   readonly predictedNs: number;
   readonly denseNs: number;
+  /** The same of what was chosen as measured (`tune`); null where nothing was. */
+  readonly measuredNs: number | null;
+  /** The format of the packed weights; null for operations without a matrix. */
+  readonly values: ValueFormat | null;
   readonly batch: number;
 }
 
@@ -183,9 +188,11 @@ export class Model {
       throw invalid('INVALID_ARGUMENT', 'batch', 'a whole number of 1 or more', batch);
     }
     try {
-      return native.explain(batch).map(({ reason, ...info }) => ({
+      return native.explain(batch).map(({ reason, measuredNs, values, ...info }) => ({
         ...info,
         sparsity: info.rows * info.cols === 0 ? 0 : 1 - info.nnz / (info.rows * info.cols),
+        measuredNs: measuredNs === 0 ? null : measuredNs,
+        values: values === '' ? null : values,
         why: reason,
         batch,
       }));

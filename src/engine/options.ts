@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { describe, invalid } from '../errors.js';
+import { VALUE_FORMATS, type ValueFormat } from '../compile/round-values.js';
 import type { AddonOptions, IsaName } from './addon.js';
 
 export interface LoadOptions {
@@ -17,6 +18,17 @@ export interface LoadOptions {
   readonly isa?: IsaName;
   /** Forces a layout for every matrix where it can serve; 'dense' is the dense path. */
   readonly layout?: string;
+  /**
+   * Measures the layouts that could be the fastest for each matrix, instead of trusting the cost model, whenever a batch
+   * size is prepared: some milliseconds a matrix. `explain` then tells `measuredNs`. Default false.
+   */
+  readonly tune?: boolean;
+  /**
+   * Rounds the weights of matrices to this format, 'float32', 'bfloat16', 'float16' or 'int8' (a scale a row), and lets
+   * layouts store them in it; sums stay float32. 'float32' also keeps layouts to float32. Default: nothing is rounded,
+   * and weights that are such numbers already (`espalier convert --values int8`) may be stored as such.
+   */
+  readonly values?: ValueFormat;
 }
 
 const MOST_THREADS = 1024;
@@ -27,7 +39,7 @@ export function addonOptions(options: LoadOptions = {}): AddonOptions {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }
-  const { threads = defaultThreads(), batchSizes = [1], isa, layout } = options;
+  const { threads = defaultThreads(), batchSizes = [1], isa, layout, tune, values } = options;
   whole(threads, MOST_THREADS, 'threads');
   if (!Array.isArray(batchSizes)) throw invalid('INVALID_ARGUMENT', 'batchSizes', 'an array', batchSizes);
   for (const batch of batchSizes) whole(batch, 2 ** 31 - 1, 'batchSizes');
@@ -35,12 +47,26 @@ export function addonOptions(options: LoadOptions = {}): AddonOptions {
     if (value !== undefined && typeof value !== 'string')
       throw invalid('INVALID_ARGUMENT', name, 'a name', value);
   }
+  if (tune !== undefined && typeof tune !== 'boolean') {
+    throw invalid('INVALID_ARGUMENT', 'tune', 'true or false', tune);
+  }
   return {
     threads,
     batchSizes,
     ...(isa === undefined ? {} : { isa }),
     ...(layout === undefined ? {} : { layout }),
+    ...(tune === undefined ? {} : { tune }),
+    ...(values === undefined ? {} : { values: valueFormat(values) }),
   };
+}
+
+/** Throws INVALID_ARGUMENT unless it is one. */
+export function valueFormat(value: unknown, parameter = 'values'): ValueFormat {
+  const known = VALUE_FORMATS.find((name) => name === value);
+  if (known === undefined) {
+    throw invalid('INVALID_ARGUMENT', parameter, `one of ${VALUE_FORMATS.join(', ')}`, value);
+  }
+  return known;
 }
 
 export function defaultThreads(): number {

@@ -17,6 +17,7 @@ export interface CodedMatrix {
   readonly palette: Uint8Array;
   readonly tops: Uint8Array;
   readonly high: Uint8Array;
+  readonly scales: Uint8Array;
 }
 
 type Coded<O> = O extends { readonly weight: Matrix }
@@ -28,13 +29,14 @@ export interface CodedProgram extends Omit<Program, 'operations'> {
 }
 
 /** The parts of coded values as bytes, without a copy of the large ones. */
-export function valueBytes({ dtype, codes, palette, tops = [], high }: CodedValues) {
+export function valueBytes({ dtype, codes, palette, tops = [], high, scales }: CodedValues) {
   return {
     dtype,
     codes: bytesOf(codes),
     palette: bytesOf(palette),
     tops: Uint8Array.from(tops),
     high: bytesOf(high),
+    scales: bytesOf(scales),
   };
 }
 

@@ -10,9 +10,12 @@ const POOLS = {
   'values.F32': 'F32',
   palettes: 'F32',
   vectors: 'F32',
+  scales: 'F32',
   indices: 'I32',
   'values.F16': 'F16',
+  'values.BF16': 'U16',
   'values.U16': 'U16',
+  'values.I8': 'I8',
   'values.U8': 'U8',
   'values.split': 'U8',
   high: 'U8',
@@ -20,7 +23,7 @@ const POOLS = {
 } as const satisfies Record<string, SafeDType>;
 
 export type PoolName = keyof typeof POOLS;
-export type PoolArray = Float32Array | Int32Array | Uint16Array | Uint8Array;
+export type PoolArray = Float32Array | Int32Array | Uint16Array | Uint8Array | Int8Array;
 
 /** Numbers of an item: a value that is split leaves 3 bytes. */
 function itemsOf(pool: PoolName): number {
@@ -133,6 +136,7 @@ export class PoolReader {
 
 function typed(dtype: SafeDType, data: Uint8Array): PoolArray {
   if (dtype === 'U8') return data;
+  if (dtype === 'I8') return new Int8Array(data.buffer, data.byteOffset, data.length);
   // Bytes handed in may start anywhere in their buffer.
   const size = dtype === 'F32' || dtype === 'I32' ? 4 : 2;
   const { buffer, byteOffset } = data.byteOffset % size === 0 ? data : new Uint8Array(data);

@@ -58,9 +58,10 @@ interface StoredMatrix {
 type Make = (stored: StoredMatrix, what: string) => Matrix;
 
 function decoded({ rows, cols, nnz, bits, runs, values: codes }: StoredMatrix, what: string): Matrix {
-  const values = decodeValues(codes);
+  const positions = decodeRuns(runs, rows, cols, bits, nnz);
+  const values = decodeValues(codes, positions.rowPtr);
   if (values === null) throw bad(`${what}: values`, 'indices inside of their list', 'a larger one');
-  return { format: 'csr', rows, cols, ...decodeRuns(runs, rows, cols, bits, nnz), values };
+  return { format: 'csr', rows, cols, ...positions, values };
 }
 
 function coded({ runs, values, ...matrix }: StoredMatrix): CodedMatrix {
@@ -136,13 +137,24 @@ function readMatrices(
   return entries.map((entry, index) => {
     const what = `matrices[${index}]`;
     const json = object(entry, what);
-    keys(json, what, ['rows', 'cols', 'bits', 'runs', 'dtype', 'values', 'palette', 'tops', 'high']);
+    keys(json, what, [
+      'rows',
+      'cols',
+      'bits',
+      'runs',
+      'dtype',
+      'values',
+      'palette',
+      'tops',
+      'high',
+      'scales',
+    ]);
     const rows = count(json.rows, `${what}.rows`);
     const cols = count(json.cols, `${what}.cols`);
     const bits = whole(json.bits, MAX_BITS, `${what}.bits`);
     rowsLeft -= rows;
     if (rowsLeft < 0) throw bad(`${what}.rows`, `rows in proportion to a file of ${fileBytes} bytes`, rows);
-    const values = readValues(json, pools, what);
+    const values = readValues(json, pools, what, rows);
     const nnz = values.codes.length / (values.dtype === 'split' ? 3 : 1);
     if (nnz > rows * cols) throw bad(`${what}.values`, `at most ${rows * cols}`, nnz);
     const runs = pools.take('runs', json.runs, `${what}.runs`) as Uint8Array;
@@ -150,9 +162,9 @@ function readMatrices(
   });
 }
 
-const DTYPES: readonly ValueDType[] = ['F32', 'split', 'F16', 'U16', 'U8'];
+const DTYPES: readonly ValueDType[] = ['F32', 'split', 'F16', 'BF16', 'I8', 'U16', 'U8'];
 
-function readValues(json: Json, pools: PoolReader, what: string): CodedValues {
+function readValues(json: Json, pools: PoolReader, what: string, rows: number): CodedValues {
   const dtype = json.dtype as ValueDType;
   if (!DTYPES.includes(dtype)) throw bad(`${what}.dtype`, DTYPES.join(', '), dtype);
   const split = dtype === 'split';
@@ -160,9 +172,10 @@ function readValues(json: Json, pools: PoolReader, what: string): CodedValues {
   if (
     (json.palette !== undefined) !== indexed ||
     (json.tops !== undefined) !== split ||
-    (json.high !== undefined) !== split
+    (json.high !== undefined) !== split ||
+    (json.scales !== undefined) !== (dtype === 'I8')
   ) {
-    throw bad(`${what}`, 'a palette with U8 and U16, tops and high with split', dtype);
+    throw bad(`${what}`, 'a palette with U8 and U16, tops and high with split, scales with I8', dtype);
   }
   const codes = pools.take(`values.${dtype}`, json.values, `${what}.values`);
   const palette = indexed ? pools.take('palettes', json.palette, `${what}.palette`) : undefined;
@@ -171,7 +184,12 @@ function readValues(json: Json, pools: PoolReader, what: string): CodedValues {
   if (tops !== undefined && high?.length !== Math.ceil((codes.length / 3) * (topBits(tops.length) / 8))) {
     throw bad(`${what}.high`, `${topBits(tops.length)} bits a value`, json.high);
   }
-  return { dtype, codes, palette, tops, high } as CodedValues;
+  const scales =
+    dtype === 'I8' ? (pools.take('scales', json.scales, `${what}.scales`) as Float32Array) : undefined;
+  if (scales !== undefined && scales.length !== rows) {
+    throw bad(`${what}.scales`, `${rows}, one a row`, json.scales);
+  }
+  return { dtype, codes, palette, tops, high, scales } as CodedValues;
 }
 
 function readTops(value: unknown, what: string): number[] {

@@ -7,7 +7,7 @@
  */
 import { EspalierError, describe } from '../errors.js';
 
-const ITEM_BYTES = { F32: 4, I32: 4, F16: 2, U16: 2, U8: 1 } as const;
+const ITEM_BYTES = { F32: 4, I32: 4, F16: 2, U16: 2, I8: 1, U8: 1 } as const;
 export type SafeDType = keyof typeof ITEM_BYTES;
 
 export interface SafeTensor {

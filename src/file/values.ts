@@ -4,16 +4,19 @@
  * - split: the highest byte of each (sign and 7 bits of the exponent) takes a handful of values, as the weights that
  *   pruning leaves are of like magnitude: an index of a few bits into a list of them, and the 3 other bytes as they are.
  * - F16: where all are float16 numbers.
+ * - BF16: where all are bfloat16 numbers: the upper halves.
+ * - I8: where those of each row are whole numbers of -127 to 127 times the row's scale (`convert --values int8`).
  * - U8, U16: indices into a palette where few differ (weights that were quantised once).
  */
+import { int8Scale } from '../compile/round-values.js';
 import { packBits } from './bits.js';
 
-export type ValueDType = 'F32' | 'split' | 'F16' | 'U16' | 'U8';
-export type ValueArray = Float32Array | Uint16Array | Uint8Array;
+export type ValueDType = 'F32' | 'split' | 'F16' | 'BF16' | 'I8' | 'U16' | 'U8';
+export type ValueArray = Float32Array | Uint16Array | Uint8Array | Int8Array;
 
 export interface CodedValues {
   readonly dtype: ValueDType;
-  /** One a value; 3 bytes a value for split; bit patterns for F16; indices into `palette` for U8 and U16. */
+  /** One a value; 3 bytes a value for split; bit patterns for F16 and BF16; indices into `palette` for U8 and U16. */
   readonly codes: ValueArray;
   /** U8, U16: the distinct values in the order in which they first appear. */
   readonly palette?: Float32Array;
@@ -21,6 +24,8 @@ export interface CodedValues {
   readonly tops?: readonly number[];
   /** split: for each value its index in `tops`, in `topBits(tops)` bits. */
   readonly high?: Uint8Array;
+  /** I8: of each row. */
+  readonly scales?: Float32Array;
 }
 
 /** More distinct highest bytes than this are left as they are. */
@@ -32,25 +37,47 @@ export function topBits(tops: number): number {
   return Math.max(1, Math.ceil(Math.log2(tops)));
 }
 
-export function encodeValues(values: Float32Array): CodedValues {
+/** rowPtr: where the values of each row begin. */
+export function encodeValues(values: Float32Array, rowPtr: Int32Array): CodedValues {
   let best: CodedValues = { dtype: 'F32', codes: values };
-  for (const next of [toSplit(values), toHalf(values), toPalette(values)]) {
+  const codings = [
+    toSplit(values),
+    toBfloat(values),
+    toHalf(values),
+    toInt8(values, rowPtr),
+    toPalette(values),
+  ];
+  for (const next of codings) {
     if (next !== null && bytesOf(next) < bytesOf(best)) best = next;
   }
   return best;
 }
 
-function bytesOf({ dtype, codes, palette, high }: CodedValues): number {
-  const bytes = codes.byteLength + (palette?.byteLength ?? 0) + (high?.byteLength ?? 0);
+function bytesOf({ dtype, codes, palette, high, scales }: CodedValues): number {
+  const bytes =
+    codes.byteLength + (palette?.byteLength ?? 0) + (high?.byteLength ?? 0) + (scales?.byteLength ?? 0);
   return dtype === 'split' ? bytes + SPLIT_GAIN : bytes;
 }
 
-/** As float32, F32 without a copy; null if an index lies outside of its list. */
-export function decodeValues({ dtype, codes, palette, tops = [], high }: CodedValues): Float32Array | null {
+/** As float32, F32 without a copy; null if an index lies outside of its list. rowPtr: as encodeValues. */
+export function decodeValues(coded: CodedValues, rowPtr: Int32Array): Float32Array | null {
+  const { dtype, codes, palette, tops = [], high, scales } = coded;
   if (dtype === 'F32') return codes as Float32Array;
   if (dtype === 'F16') return Float32Array.from(codes, fromHalf);
+  if (dtype === 'BF16') {
+    return new Float32Array(Uint32Array.from(codes, (code) => (code << 16) >>> 0).buffer);
+  }
   if (dtype === 'split') return joinSplit(codes, tops, high as Uint8Array);
   const values = new Float32Array(codes.length);
+  if (dtype === 'I8') {
+    for (let row = 0; row + 1 < rowPtr.length; row++) {
+      const scale = (scales as Float32Array)[row] as number;
+      for (let i = rowPtr[row] as number; i < (rowPtr[row + 1] as number); i++) {
+        values[i] = (codes[i] as number) * scale;
+      }
+    }
+    return values;
+  }
   const { length } = palette as Float32Array;
   for (let i = 0; i < codes.length; i++) {
     const code = codes[i] as number;
@@ -130,6 +157,34 @@ function toPalette(values: Float32Array): CodedValues | null {
   return index.size <= 256
     ? { dtype: 'U8', codes: Uint8Array.from(codes), palette }
     : { dtype: 'U16', codes, palette };
+}
+
+function toBfloat(values: Float32Array): CodedValues | null {
+  const bits = bitsOf(values);
+  const codes = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const word = bits[i] as number;
+    if ((word & 0xffff) !== 0) return null;
+    codes[i] = word >>> 16;
+  }
+  return { dtype: 'BF16', codes };
+}
+
+function toInt8(values: Float32Array, rowPtr: Int32Array): CodedValues | null {
+  const codes = new Int8Array(values.length);
+  const scales = new Float32Array(rowPtr.length - 1);
+  for (let row = 0; row < scales.length; row++) {
+    const begin = rowPtr[row] as number;
+    const end = rowPtr[row + 1] as number;
+    const scale = int8Scale(values, begin, end);
+    scales[row] = scale;
+    for (let i = begin; i < end; i++) {
+      const code = Math.round((values[i] as number) / scale);
+      if (Math.fround(code * scale) !== values[i]) return null;
+      codes[i] = code;
+    }
+  }
+  return { dtype: 'I8', codes, scales };
 }
 
 function toHalf(values: Float32Array): CodedValues | null {

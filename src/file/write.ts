@@ -67,7 +67,7 @@ function writeMatrix(matrix: Matrix, pools: PoolWriter): Record<string, unknown>
   const sizes = runBytes(matrix, rows, cols);
   const bits = sizes.indexOf(Math.min(...sizes));
   const bytes = sizes[bits] as number;
-  const { dtype, codes, palette, tops, high } = encodeValues(matrix.values);
+  const { dtype, codes, palette, tops, high, scales } = encodeValues(matrix.values, matrix.rowPtr);
   return {
     rows,
     cols,
@@ -77,5 +77,6 @@ function writeMatrix(matrix: Matrix, pools: PoolWriter): Record<string, unknown>
     values: pools.append(`values.${dtype}`, codes),
     ...(palette === undefined ? {} : { palette: pools.append('palettes', palette) }),
     ...(high === undefined ? {} : { tops, high: pools.append('high', high) }),
+    ...(scales === undefined ? {} : { scales: pools.append('scales', scales) }),
   };
 }

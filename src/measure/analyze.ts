@@ -2,7 +2,8 @@
 import type { Program } from '../compile/program.js';
 import { compileNetwork, importModel } from '../convert.js';
 import { Model } from '../engine/model.js';
-import { addonOptions } from '../engine/options.js';
+import { roundValues, type ValueFormat } from '../compile/round-values.js';
+import { addonOptions, valueFormat } from '../engine/options.js';
 import { espBytes } from '../engine/source.js';
 import { invalid } from '../errors.js';
 import { readProgram } from '../file/read.js';
@@ -34,6 +35,11 @@ export interface AnalyzeOptions {
   /** Every row of the table is held out. Default false. */
   allRows?: boolean;
   threads?: number;
+  /**
+   * Rounds the weights of B; without a B, B is A rounded, and the comparison tells what fewer bits cost. Default: as
+   * they are.
+   */
+  values?: ValueFormat;
   say?: (text: string) => void;
 }
 
@@ -46,6 +52,8 @@ export interface LayerSparsity {
 
 export interface ModelAnalysis {
   source: string;
+  /** What the weights were rounded to for this analysis; absent: they were not. */
+  values?: ValueFormat;
   /** On the drawn samples, and on all held-out rows. */
   samples: Metrics;
   all: Metrics;
@@ -107,8 +115,10 @@ async function analyzeOne(
   rows: Uint32Array,
   drawn: Uint32Array,
   threads: number | undefined,
+  values?: ValueFormat,
 ): Promise<{ analysis: ModelAnalysis; predicted: Float32Array }> {
-  const program = await programFrom(source);
+  const read = await programFrom(source);
+  const program = values === undefined ? read : roundValues(read, values);
   const model = new Model(program, addonOptions({ threads }));
   try {
     if (model.inputs.length !== 1 || model.outputs.length !== 1) {
@@ -126,6 +136,7 @@ async function analyzeOne(
       predicted,
       analysis: {
         source,
+        ...(values === undefined ? {} : { values }),
         samples: metricsOf(pick(predicted), pick(truth)),
         all: metricsOf(predicted, truth),
         layers,
@@ -179,7 +190,9 @@ async function storedBeside(source: string): Promise<Preprocessing | undefined> 
  * and what loading a model throws.
  */
 export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
-  const { a, b, target, samples = 1000, seed = 1, threads, say } = options;
+  const { a, target, samples = 1000, seed = 1, threads, say } = options;
+  const values = options.values === undefined ? undefined : valueFormat(options.values);
+  const b = options.b ?? (values === undefined ? undefined : a);
   if (!Number.isSafeInteger(samples) || samples < 1) {
     throw invalid('INVALID_ARGUMENT', 'samples', 'a whole number from 1', samples);
   }
@@ -196,7 +209,7 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   const rows = all ? Uint32Array.from({ length: table.rows }, (_, row) => row) : dataset.split.test;
   const drawn = shuffled(Uint32Array.from(rows.keys()), seed).slice(0, samples);
   const one = await analyzeOne(a, dataset, rows, drawn, threads);
-  const two = b === undefined ? undefined : await analyzeOne(b, dataset, rows, drawn, threads);
+  const two = b === undefined ? undefined : await analyzeOne(b, dataset, rows, drawn, threads, values);
   return {
     format: 'espalier-analysis',
     version: 1,

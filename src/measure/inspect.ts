@@ -35,6 +35,11 @@ export interface OperationSummary {
   readonly layout: string;
   readonly kernel: string;
   readonly bytes: number;
+  /** Of the packed weights; null without a matrix. */
+  readonly values: string | null;
+  /** Nanoseconds of a call with the batch on one thread: by the cost model, and as measured (`tune`). */
+  readonly predictedNs: number;
+  readonly measuredNs: number | null;
   readonly why: string;
 }
 
@@ -118,6 +123,9 @@ function summary(
     layout = '',
     kernel = '',
     bytes = 0,
+    values = null,
+    predictedNs = 0,
+    measuredNs = null,
     why = '',
   } = explained[index] ?? {};
   // Each weight of a matrix is used once a position: rows * positions outputs.
@@ -137,6 +145,9 @@ function summary(
     layout,
     kernel,
     bytes,
+    values,
+    predictedNs,
+    measuredNs,
     why,
   };
 }

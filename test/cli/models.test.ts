@@ -36,6 +36,18 @@ it('convert writes the file and tells sizes and sparsity', () => {
   expect(readFileSync(join(folder, 'again.esp'))).toEqual(readFileSync(destination));
 });
 
+it('convert --values stores fewer bits, and inspect --tune tells measured times', () => {
+  const path = join(folder, 'int8.esp');
+  const { stdout } = espalier('convert', source, path, '--values', 'int8', '--json');
+  expect(JSON.parse(stdout)).toMatchObject({ values: 'int8', esp: { raw: readFileSync(path).length } });
+  const tuned = JSON.parse(espalier('inspect', path, '--tune', '--json').stdout);
+  const matrix = tuned.operations.find((o: { rows: number }) => o.rows > 0);
+  expect(matrix.measuredNs).toBeGreaterThan(0);
+  const wrong = espalier('convert', source, path, '--values', 'int4');
+  expect(wrong.status).toBe(2);
+  expect(wrong.stderr).toMatch(/--values: expected one of float32, bfloat16, float16, int8/);
+});
+
 it('inspect shows network and program side by side, as text and as JSON', () => {
   const text = espalier('inspect', source);
   expect(text.status).toBe(0);

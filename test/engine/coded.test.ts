@@ -119,7 +119,7 @@ describe('a coded matrix is the one that JavaScript decodes, bit for bit', () =>
             const nnz = m.values.length;
             const decoded = { rows, cols, ...decodeRuns(runs, rows, cols, bits, nnz) };
             expect(decoded).toEqual({ rows, cols, rowPtr: m.rowPtr, colIdx: m.colIdx });
-            expect(bits32(decodeValues(values) as Float32Array)).toEqual(bits32(m.values));
+            expect(bits32(decodeValues(values, m.rowPtr) as Float32Array)).toEqual(bits32(m.values));
             const coded: CodedMatrix = {
               format: 'coded',
               rows,
@@ -231,7 +231,11 @@ it('JavaScript and the addon refuse the same codes', () => {
           if (bytes !== Infinity) runs = encodeRuns(m, rows, cols, bits, bytes);
           values = m.values;
         }
-        const all = [{ dtype: 'F32', codes: values } as CodedValues, encodeValues(values)];
+        // Whatever the positions are, their number is right.
+        const even = Int32Array.from({ length: rows + 1 }, (_, row) =>
+          Math.floor((values.length * row) / rows),
+        );
+        const all = [{ dtype: 'F32', codes: values } as CodedValues, encodeValues(values, even)];
         const palette = Float32Array.of(1, NaN, 2);
         all.push({
           dtype: 'U8',
@@ -245,9 +249,9 @@ it('JavaScript and the addon refuse the same codes', () => {
         for (const [at, byte] of damage)
           if (matrix.runs.length > 0) matrix.runs[at % matrix.runs.length] = byte;
         const javascript = outcome(() => {
-          const decoded = decodeValues(chosen);
-          if (decoded === null) throw Object.assign(new Error(), { code: 'INVALID_MODEL' });
           const positions = decodeRuns(matrix.runs, rows, cols, bits, nnz);
+          const decoded = decodeValues(chosen, positions.rowPtr);
+          if (decoded === null) throw Object.assign(new Error(), { code: 'INVALID_MODEL' });
           checkMatrix({ format: 'csr', rows, cols, ...positions, values: decoded }, 'weight');
         });
         expect(
@@ -296,6 +300,13 @@ it('the addon refuses numbers that the bytes do not bear out, and memory that is
     [{ dtype: 'U8' }, /must be nnz/],
     [{ dtype: 'split', codes: new Uint8Array(weight.nnz * 3) }, /highest bytes must be 1 to 32/],
     [{ tops: Uint8Array.of(1) }, /only values that are split/],
+    [{ dtype: 'I8', codes: new Uint8Array(weight.nnz).fill(1) }, /scales must be one a row/],
+    [{ scales: new Uint8Array(16) }, /scales must be one a row/],
+    [{ dtype: 'BF16', codes: new Uint8Array(weight.nnz * 2) }, /finite and not zero/],
+    [
+      { dtype: 'I8', codes: new Uint8Array(weight.nnz).fill(1), scales: new Uint8Array(16) },
+      /finite and not zero/,
+    ],
     [{ palette: new Uint8Array(4) }, /palette/],
     [{ codes: new Float32Array(weight.nnz) }, /weight.codes: expected a Uint8Array/],
     [{ runs: undefined }, /weight.runs: expected a Uint8Array/],

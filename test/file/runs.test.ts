@@ -75,6 +75,11 @@ it('a bit mask is runs of one bit', () => {
   expect([...encodeRuns(m, 2, 4, 1, 1)]).toEqual([0b11011001]);
 });
 
+const toBfloat16 = (value: number): number => {
+  const [word] = new Uint32Array(Float32Array.of(value).buffer);
+  return new Float32Array(Uint32Array.of((word as number) & 0xffff0000).buffer)[0] as number;
+};
+
 it('values come back bit for bit, in two bytes where they are float16 numbers, in one where few differ', () => {
   const halves = Float32Array.from({ length: 65_536 }, (_, code) => fromHalf(code)).filter(Number.isFinite);
   expect(fromHalf(0x7c00)).toBe(Infinity);
@@ -89,13 +94,20 @@ it('values come back bit for bit, in two bytes where they are float16 numbers, i
       'split',
     ],
     ['any', Float32Array.from({ length: 1000 }, (_, i) => Math.sqrt(i + 2)), 'F32'],
+    ['bfloat16', Float32Array.from({ length: 5000 }, (_, i) => Math.sqrt(i + 1)).map(toBfloat16), 'BF16'],
+    [
+      'int8 of any scale',
+      Float32Array.from({ length: 5000 }, (_, i) => ((i % 127) + 1) * 0.0123291015625),
+      'I8',
+    ],
     ['none', new Float32Array(0), 'F32'],
     ['smallest', Float32Array.of(2 ** -149, 1e-40, 3.4e38), 'F32'],
   ];
   for (const [what, values, dtype] of cases) {
-    const coded = encodeValues(values);
+    const rowPtr = Int32Array.of(0, values.length);
+    const coded = encodeValues(values, rowPtr);
     expect([what, coded.dtype]).toEqual([what, dtype]);
-    expect(new Uint32Array((decodeValues(coded) as Float32Array).slice().buffer)).toEqual(
+    expect(new Uint32Array((decodeValues(coded, rowPtr) as Float32Array).slice().buffer)).toEqual(
       new Uint32Array(values.slice().buffer),
     );
   }

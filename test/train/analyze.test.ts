@@ -40,6 +40,16 @@ describe('analyze', () => {
     expect(a.sizes.dense.raw).toBe(4 * trained.trainable);
   });
 
+  test('values in fewer bits: what they cost a model', async () => {
+    const { a, b, comparison } = await analyze({ a: sparse, data, target: 'y', values: 'int8' });
+    expect(a.values).toBeUndefined();
+    expect(b).toMatchObject({ values: 'int8', source: sparse });
+    expect(comparison!.difference.largest).toBeGreaterThan(0);
+    expect(comparison!.difference.mean).toBeLessThan(0.1 * a.all.rmse);
+    const none = await analyze({ a: sparse, data, target: 'y', values: 'float32' });
+    expect(none.comparison!.difference.largest).toBe(0);
+  });
+
   test('an .esp file is analysed like the model it was made from', async () => {
     const esp = join(folder, 'model.esp');
     await convertModel(dense, esp);

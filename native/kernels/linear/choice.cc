@@ -40,11 +40,8 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
     std::vector<ValueFormat> formats = {ValueFormat::kFloat32};
     if (format != ValueFormat::kFloat32) formats.push_back(format);
     for (ValueFormat stored : formats) {
-      const bool bf16 = stored == ValueFormat::kBfloat16, i8 = stored == ValueFormat::kInt8;
-      const double entry_bytes = bf16 ? 4.0 : i8 ? 3.0 : 6.0;
-      list.push_back({bf16 ? sell->layout_bf16
-                      : i8 ? sell->layout_i8
-                           : sell->layout,
+      const double entry_bytes = 2.0 + value_bytes(stored);
+      list.push_back({sell->forms[static_cast<int>(stored)].layout,
                       sell_ns(isa, count, sell->lanes, entry_bytes, n, cold),
                       entry_bytes * sell->lanes * count.steps,
                       [=] { return make_sell_layout(csr, bias, *sell, stored); }});
@@ -64,7 +61,7 @@ std::vector<std::string> layout_names(Isa isa) {
   if (const ShortBlocksKernels* kernels = short_blocks_kernels(isa)) {
     names.push_back(kernels->layout);
   }
-  if (const SellKernels* kernels = sell_kernels(isa)) names.push_back(kernels->layout);
+  if (const SellKernels* kernels = sell_kernels(isa)) names.push_back(kernels->forms[0].layout);
   if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {
     for (uint32_t i = 0; i < kernels->form_count; ++i) {
       const PermuteBlockForm& form = kernels->forms[i];

@@ -111,26 +111,21 @@ struct SellView {
   const uint32_t* order;
   const uint32_t* group_steps;
   const uint16_t* columns;
-  const void* weights;  // float32, bfloat16 or int8
+  const void* weights;  // in the format of the form
   const float* scales;  // int8: of each lane's row, [groups][lanes]
   const float* bias;    // in the order of the lanes; used in place of the epilogue's
 };
-struct SellKernels {
-  uint32_t lanes;
-  // Computes the groups [group_begin, group_end). Returns as DenseKernels do.
+// For weights in one format. Computes the groups [group_begin, group_end). Returns as DenseKernels
+// do.
+struct SellForm {
   bool (*samples)(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
                   uint32_t group_begin, uint32_t group_end);
   const char* layout;  // "sell8"
   const char* kernel;  // "spmv_f32_sell8_avx2"
-  // The same for weights in fewer bits.
-  bool (*samples_bf16)(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
-                       uint32_t group_begin, uint32_t group_end);
-  const char* layout_bf16;
-  const char* kernel_bf16;
-  bool (*samples_i8)(const SellView& view, const Epilogue& epilogue, const SampleBatch& batch,
-                     uint32_t group_begin, uint32_t group_end);
-  const char* layout_i8;
-  const char* kernel_i8;
+};
+struct SellKernels {
+  uint32_t lanes;
+  SellForm forms[4];  // in the order of ValueFormat
 };
 
 struct RowTile;

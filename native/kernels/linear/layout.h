@@ -27,6 +27,8 @@ class Layout {
   // Of the kernel that a batch of n runs.
   virtual std::string kernel(int n) const = 0;
   virtual size_t bytes() const = 0;
+  // Of the packed weights.
+  virtual ValueFormat values() const { return ValueFormat::kFloat32; }
 
   // Compute the rows of `blocks`. False if the result holds a value that is not finite and may be
   // wrong for it: see DenseKernels.

@@ -1,4 +1,5 @@
 #include "kernels/linear/layout.h"
+#include "sparse/coded_lanes.h"
 #include "sparse/sell.h"
 
 namespace espalier {
@@ -15,74 +16,42 @@ class SellLayout final : public Layout {
     for (size_t i = 0; i < bias_.size(); ++i) {
       if (pack_.order[i] != kSellNoRow) bias_[i] = bias[pack_.order[i]];
     }
+    format_ = format;
+    form_ = &kernels.forms[static_cast<int>(format)];
     const void* weights = pack_.weights.data();
-    samples_ = kernels.samples;
-    name_ = kernels.layout;
-    kernel_ = kernels.kernel;
-    if (format == ValueFormat::kBfloat16) {
-      bf16_.resize(pack_.weights.size());
-      for (size_t i = 0; i < bf16_.size(); ++i) bf16_[i] = to_bfloat16(pack_.weights[i]);
-      weights = bf16_.data();
-      samples_ = kernels.samples_bf16;
-      name_ = kernels.layout_bf16;
-      kernel_ = kernels.kernel_bf16;
-    } else if (format == ValueFormat::kInt8) {
-      to_int8_weights(csr);
-      weights = i8_.data();
-      samples_ = kernels.samples_i8;
-      name_ = kernels.layout_i8;
-      kernel_ = kernels.kernel_i8;
+    if (format != ValueFormat::kFloat32) {
+      coded_ = code_lanes(csr, format, pack_.lanes, pack_.order, pack_.group_steps, pack_.weights);
+      weights = coded_.weights.data();
+      pack_.weights = AlignedVector<float>();
     }
-    if (format != ValueFormat::kFloat32) pack_.weights = AlignedVector<float>();
     view_ = {pack_.order.data(),   pack_.group_steps.data(),
              pack_.columns.data(), weights,
-             scales_.data(),       bias_.data()};
+             coded_.scales.data(), bias_.data()};
   }
 
-  const char* name() const override { return name_; }
+  const char* name() const override { return form_->layout; }
   bool serves(int n) const override { return n <= 4; }
-  std::string kernel(int) const override { return kernel_; }
+  std::string kernel(int) const override { return form_->kernel; }
   size_t bytes() const override {
-    return pack_.bytes() + bf16_.size() * 2 + i8_.size() + (scales_.size() + bias_.size()) * 4;
+    return pack_.bytes() + coded_.weights.size() + (coded_.scales.size() + bias_.size()) * 4;
   }
+
+  ValueFormat values() const override { return format_; }
 
   bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
                    BlockRange blocks) const override {
-    return samples_(view_, epilogue, batch, pack_.row_block_groups[blocks.begin],
-                    pack_.row_block_groups[blocks.end]);
+    return form_->samples(view_, epilogue, batch, pack_.row_block_groups[blocks.begin],
+                          pack_.row_block_groups[blocks.end]);
   }
   bool run_panel(const PanelBatch&, const Epilogue&, BlockRange) const override { return true; }
 
  private:
-  // The values are rounded already, so that each is a whole number of the scale of its row.
-  void to_int8_weights(const CsrView& csr) {
-    scales_.assign(pack_.order.size(), 0.0f);
-    i8_.resize(pack_.weights.size());
-    for (size_t group = 0; group + 1 < pack_.group_steps.size(); ++group) {
-      for (size_t lane = 0; lane < pack_.lanes; ++lane) {
-        const uint32_t row = pack_.order[group * pack_.lanes + lane];
-        if (row == kSellNoRow) continue;
-        const int32_t begin = csr.row_ptr[row];
-        const float scale =
-            int8_scale(csr.values + begin, static_cast<size_t>(csr.row_ptr[row + 1] - begin));
-        scales_[group * pack_.lanes + lane] = scale;
-        for (size_t step = pack_.group_steps[group]; step < pack_.group_steps[group + 1]; ++step) {
-          const size_t at = step * pack_.lanes + lane;
-          i8_[at] = to_int8(pack_.weights[at], scale);
-        }
-      }
-    }
-  }
-
   Sell pack_;
-  AlignedVector<uint16_t> bf16_;
-  AlignedVector<int8_t> i8_;
-  AlignedVector<float> scales_;
+  ValueFormat format_;
+  const SellForm* form_;
+  CodedLanes coded_;
   AlignedVector<float> bias_;
   SellView view_;
-  decltype(SellKernels::samples) samples_;
-  const char* name_;
-  const char* kernel_;
 };
 
 }  // namespace

@@ -46,10 +46,10 @@ class LinearImpl final : public Linear {
         forced_(options.layout),
         cold_(options.cold),
         tune_(options.tune),
-        format_(options.values),
+        format_(options.values.has_value() ? *options.values : exact_format(csr.view())),
         activation_(activation),
         csr_(std::move(csr)) {
-    round_values(csr_, format_);
+    if (options.values.has_value()) round_values(csr_, format_);
     bias_.assign((csr_.rows + 15) / 16 * 16, 0.0f);
     if (bias != nullptr) std::copy(bias, bias + csr_.rows, bias_.begin());
     const bool fused = is_fused(activation.kind);
@@ -111,6 +111,7 @@ class LinearImpl final : public Linear {
     info.predicted_ns = regime.ns;
     info.dense_ns = regime.dense_ns;
     info.measured_ns = regime.measured_ns;
+    info.values = kValueFormatNames[static_cast<int>(regime.layout->values())];
     info.bytes = regime.layout->bytes();
     return info;
   }

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,9 +41,10 @@ struct LinearOptions {
   // The weights are not in a cache when a call comes, as with a model larger than the last-level
   // cache: small layouts win over fast ones.
   bool cold = false;
-  // Rounds the weights, and adds layouts that store them in fewer bits to those that are weighed
-  // against each other; sums stay float32.
-  ValueFormat values = ValueFormat::kFloat32;
+  // Rounds the weights to this format, and adds layouts that store them in it to those that are
+  // weighed against each other; sums stay float32. Nothing: the format of the fewest bits that
+  // holds the weights as they are.
+  std::optional<ValueFormat> values;
   // prepare() packs the layouts that are predicted to be within half as much again of the best,
   // measures them and keeps the fastest, instead of trusting the prediction.
   bool tune = false;
@@ -56,6 +58,7 @@ struct LinearInfo {
   double predicted_ns = 0;  // for one call with this batch, one thread
   double dense_ns = 0;      // the same for the dense kernel
   double measured_ns = 0;   // the same where LinearOptions::tune measured it, else 0
+  const char* values = "";  // the format of its weights
   size_t bytes = 0;         // memory of this layout
 };
 

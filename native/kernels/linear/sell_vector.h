@@ -22,20 +22,7 @@ ESPALIER_INLINE uint32_t column_pair(const uint16_t* columns) {
   return pair;
 }
 
-template <typename V>
-ESPALIER_INLINE typename V::Vector lane_weights(const float* p) {
-  return V::load(p);
-}
-template <typename V>
-ESPALIER_INLINE typename V::Vector lane_weights(const uint16_t* p) {
-  return V::load_bf16(p);
-}
-template <typename V>
-ESPALIER_INLINE typename V::Vector lane_weights(const int8_t* p) {
-  return V::load_i8(p);
-}
-
-// W: float, uint16_t (bfloat16) or int8_t.
+// W: float, Bfloat16, Float16 or int8_t.
 template <typename V, typename W>
 bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x, float* y,
                   uint32_t group_begin, uint32_t group_end) {
@@ -54,7 +41,7 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
       ESPALIER_UNROLL for (int i = 0; i < kLanes; ++i) sums[c][i] = V::zero();
     }
     const auto add_step = [&](int chain) __attribute__((always_inline)) {
-      const typename V::Vector lanes = lane_weights<V>(weights);
+      const typename V::Vector lanes = load_weights<V>(weights);
       ESPALIER_UNROLL for (int i = 0; i < kLanes; i += 2) {
         const uint32_t pair = column_pair(columns + i);
         sums[chain][i] = V::fma(lanes, V::broadcast(x + (pair & 0xffff)), sums[chain][i]);

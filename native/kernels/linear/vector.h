@@ -8,7 +8,7 @@
 //   store_first(p, v, n)          the first n lanes, no byte more
 //   add, fma(a, b, c) = a b + c
 //   load_four(p), spread(f, i)    four floats, one of them in all lanes
-//   load_bf16(p), load_i8(p)      weights in fewer bits, as floats
+//   load_bf16(p), load_f16(p), load_i8(p)   weights in fewer bits, as floats
 //   diagonal(v[kWidth])           lane i of v[i]
 //   activate(epilogue, v)         NaN stays NaN
 //   not_finite(v)                 a bit for each lane that is NaN or Inf
@@ -19,5 +19,35 @@
 
 #define ESPALIER_INLINE static inline __attribute__((always_inline))
 #define ESPALIER_UNROLL _Pragma("GCC unroll 16")
+
+namespace espalier {
+namespace {
+
+// Weights in fewer bits by type.
+struct Bfloat16 {
+  uint16_t bits;
+};
+struct Float16 {
+  uint16_t bits;
+};
+template <typename V>
+ESPALIER_INLINE typename V::Vector load_weights(const float* p) {
+  return V::load(p);
+}
+template <typename V>
+ESPALIER_INLINE typename V::Vector load_weights(const Bfloat16* p) {
+  return V::load_bf16(&p->bits);
+}
+template <typename V>
+ESPALIER_INLINE typename V::Vector load_weights(const Float16* p) {
+  return V::load_f16(&p->bits);
+}
+template <typename V>
+ESPALIER_INLINE typename V::Vector load_weights(const int8_t* p) {
+  return V::load_i8(p);
+}
+
+}  // namespace
+}  // namespace espalier
 
 #endif  // ESPALIER_NATIVE_KERNELS_LINEAR_VECTOR_H_

@@ -35,6 +35,9 @@ struct Neon {
   ESPALIER_INLINE Vector load_bf16(const uint16_t* p) {
     return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
   }
+  ESPALIER_INLINE Vector load_f16(const uint16_t* p) {
+    return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p)));
+  }
   ESPALIER_INLINE Vector load_i8(const int8_t* p) {
     return Vector{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
                   static_cast<float>(p[3])};

@@ -37,6 +37,17 @@ struct Quad {
     __builtin_memcpy(&v, &words, sizeof(v));
     return v;
   }
+  ESPALIER_INLINE Vector load_f16(const uint16_t* p) {
+    return Vector{half(p[0]), half(p[1]), half(p[2]), half(p[3])};
+  }
+  // A float16 that is finite: its exponent and mantissa in the place of a float32's are 2^-112 of
+  // it.
+  ESPALIER_INLINE float half(uint32_t bits) {
+    const uint32_t magnitude = (bits & 0x7fffu) << 13;
+    float value;
+    __builtin_memcpy(&value, &magnitude, sizeof(value));
+    return (bits & 0x8000u) != 0 ? value * -0x1p112f : value * 0x1p112f;
+  }
   ESPALIER_INLINE Vector load_i8(const int8_t* p) {
     return Vector{static_cast<float>(p[0]), static_cast<float>(p[1]), static_cast<float>(p[2]),
                   static_cast<float>(p[3])};

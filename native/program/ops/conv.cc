@@ -82,6 +82,12 @@ class Conv final : public ImageOperation {
     info.predicted_ns = predicted_ns(n);
     info.dense_ns = info.predicted_ns + n * static_cast<double>(groups_.size() * units_) *
                                             (chosen.dense_ns - chosen.predicted_ns);
+    // The copies are predicted, the products measured.
+    if (chosen.measured_ns > 0) {
+      info.measured_ns = info.predicted_ns + n * static_cast<double>(groups_.size() * units_) *
+                                                 (chosen.measured_ns - chosen.predicted_ns);
+    }
+    info.values = chosen.values;
     return info;
   }
   size_t bytes() const override {
@@ -166,9 +172,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
                  std::to_string(bias.length));
   }
   require_finite(bias, "bias");
-  LinearOptions options;
-  options.isa = context.isa;
-  options.layout = context.layout;
+  const LinearOptions& options = context.matrices;
   const uint32_t group_rows = static_cast<uint32_t>(filters / groups);
   Csr whole = own_matrix(weight, "weight");
   std::vector<std::unique_ptr<Linear>> linears;

@@ -78,6 +78,8 @@ class LinearOperation final : public Operation {
     info.reason = chosen.reason;
     info.predicted_ns = calls * chosen.predicted_ns;
     info.dense_ns = calls * chosen.dense_ns;
+    info.measured_ns = calls * chosen.measured_ns;
+    info.values = chosen.values;
     info.bytes = chosen.bytes;
     return info;
   }
@@ -142,9 +144,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
                  " rows");
   }
   require_finite(bias, "bias");
-  LinearOptions options;
-  options.isa = context.isa;
-  options.layout = context.layout;
+  const LinearOptions& options = context.matrices;
   if (options.layout == "dense" && rows * cols * sizeof(float) > kMostDenseBytes) {
     throw Refused{"LIMIT_EXCEEDED", "weight is too large for the dense layout"};
   }

@@ -144,7 +144,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   spec.outputs.push_back(bytes.number() % spec.features.size());
 
   ProgramOptions options;
-  options.isa = batch % 2 == 0 ? best_isa() : Isa::kPortable;
+  options.matrices.isa = batch % 2 == 0 ? best_isa() : Isa::kPortable;
   Refused refused;
   const auto program = Program::make(spec, options, &refused);
   if (program == nullptr) {

@@ -2,7 +2,8 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import type { Analysis, ModelAnalysis } from '../../measure/analyze.js';
 import { grouped, percent } from '../format.js';
-import { wholeOption } from '../options.js';
+import type { ValueFormat } from '../../compile/round-values.js';
+import { valuesOption, wholeOption } from '../options.js';
 import { addSplitOptions, givenSplit, type DataOptions } from './train.js';
 
 interface Options extends DataOptions {
@@ -10,6 +11,7 @@ interface Options extends DataOptions {
   seed: number;
   allRows?: boolean;
   threads?: number;
+  values?: ValueFormat;
   json?: string;
 }
 
@@ -31,6 +33,11 @@ export function analyzeCommand(): Command {
     .option('--all-rows', 'every row of the file is held out');
   return addSplitOptions(command, true)
     .option('--threads <number>', 'threads of the engine', wholeOption('threads', 1))
+    .option(
+      '--values <format>',
+      'round the weights of the last model to bf16, f16 or int8: with one model, what that costs it',
+      valuesOption,
+    )
     .option('--json <file>', 'write it as JSON too')
     .action(async (a: string, b: string | undefined, options: Options, self: Command) => {
       const { analyze } = await import('../../measure/analyze.js');
@@ -78,7 +85,10 @@ export function renderAnalysis(analysis: Analysis): string {
     rows.push(['  after gzip -9', (m) => (of(m).gzip === null ? '-' : grouped(of(m).gzip ?? 0))]);
   }
   const table = new Table({
-    head: ['', ...models.map(({ source }) => source)],
+    head: [
+      '',
+      ...models.map(({ source, values }) => (values === undefined ? source : `${source} (${values})`)),
+    ],
     style: { head: [], border: [], compact: true },
     colAligns: ['left', ...models.map(() => 'right' as const)],
   });

@@ -1,4 +1,6 @@
 import { Command } from 'commander';
+import type { ValueFormat } from '../../compile/round-values.js';
+import { valuesOption } from '../options.js';
 import { grouped, percent } from '../format.js';
 
 /** `espalier convert SOURCE DESTINATION.esp`. */
@@ -7,43 +9,51 @@ export function convertCommand(): Command {
     .description('strip a model, make its matrices sparse and write them as an .esp file')
     .argument('<source>', 'a TFJS layers model: its model.json or the folder that holds it')
     .argument('<destination>', 'the .esp file to write')
+    .option(
+      '--values <format>',
+      'round the weights: bf16 (bfloat16), f16 (float16) or int8 (a scale a row); default float32, as they are',
+      valuesOption,
+    )
     .option('--json', 'print the sizes as JSON')
-    .action(async (source: string, destination: string, options: { json?: boolean }) => {
-      const say = (text: string): void => {
-        if (options.json !== true) console.error(text);
-      };
-      say(`converting ${source}`);
-      const { convertModel } = await import('../../convert.js');
-      const bytes = await convertModel(source, destination);
-      const { readProgram } = await import('../../file/read.js');
-      const { gzipSize, weightBytes } = await import('../../measure/sizes.js');
-      const program = readProgram(bytes);
-      let weights = 0;
-      let nonZero = 0;
-      for (const operation of program.operations) {
-        if (!('weight' in operation)) continue;
-        weights += operation.weight.rows * operation.weight.cols;
-        nonZero += operation.weight.values.length;
-      }
-      const dense = weightBytes(program);
-      if (dense.length > 50e6) say('compressing, to compare sizes');
-      const sizes = {
-        dense: { raw: dense.length, gzip: await gzipSize(dense) },
-        esp: { raw: bytes.length, gzip: await gzipSize(bytes) },
-        weights,
-        nonZero,
-        sparsity: weights === 0 ? null : 1 - nonZero / weights,
-      };
-      if (options.json === true) {
-        console.log(JSON.stringify({ source, destination, ...sizes }, null, 2));
-        return;
-      }
-      console.log(
-        `${destination}: ${grouped(nonZero)} of ${grouped(weights)} weights, sparsity ${percent(sizes.sparsity)}`,
-      );
-      const line = (what: string, { raw, gzip }: { raw: number; gzip: number }): string =>
-        `  ${what.padEnd(34)}${grouped(raw).padStart(13)} bytes${grouped(gzip).padStart(13)} by gzip -9`;
-      console.log(line('stripped weights, dense float32', sizes.dense));
-      console.log(line('.esp file', sizes.esp));
-    });
+    .action(
+      async (source: string, destination: string, options: { json?: boolean; values?: ValueFormat }) => {
+        const say = (text: string): void => {
+          if (options.json !== true) console.error(text);
+        };
+        say(`converting ${source}`);
+        const { convertModel } = await import('../../convert.js');
+        const bytes = await convertModel(source, destination, { values: options.values });
+        const { readProgram } = await import('../../file/read.js');
+        const { gzipSize, weightBytes } = await import('../../measure/sizes.js');
+        const program = readProgram(bytes);
+        let weights = 0;
+        let nonZero = 0;
+        for (const operation of program.operations) {
+          if (!('weight' in operation)) continue;
+          weights += operation.weight.rows * operation.weight.cols;
+          nonZero += operation.weight.values.length;
+        }
+        const dense = weightBytes(program);
+        if (dense.length > 50e6) say('compressing, to compare sizes');
+        const sizes = {
+          dense: { raw: dense.length, gzip: await gzipSize(dense) },
+          esp: { raw: bytes.length, gzip: await gzipSize(bytes) },
+          values: options.values ?? 'float32',
+          weights,
+          nonZero,
+          sparsity: weights === 0 ? null : 1 - nonZero / weights,
+        };
+        if (options.json === true) {
+          console.log(JSON.stringify({ source, destination, ...sizes }, null, 2));
+          return;
+        }
+        console.log(
+          `${destination}: ${grouped(nonZero)} of ${grouped(weights)} weights, sparsity ${percent(sizes.sparsity)}`,
+        );
+        const line = (what: string, { raw, gzip }: { raw: number; gzip: number }): string =>
+          `  ${what.padEnd(34)}${grouped(raw).padStart(13)} bytes${grouped(gzip).padStart(13)} by gzip -9`;
+        console.log(line('stripped weights, dense float32', sizes.dense));
+        console.log(line('.esp file', sizes.esp));
+      },
+    );
 }

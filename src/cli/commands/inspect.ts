@@ -2,6 +2,8 @@ import Table from 'cli-table3';
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Inspection } from '../../measure/inspect.js';
+import type { ValueFormat } from '../../compile/round-values.js';
+import { valuesOption } from '../options.js';
 import { grouped, percent, shapeText } from '../format.js';
 
 /** `espalier inspect MODEL`. */
@@ -10,16 +12,27 @@ export function inspectCommand(): Command {
     .description("tell a model's layers, weights and sparsity, and what the engine makes of them")
     .argument('<model>', 'an .esp file, or a TFJS layers model')
     .option('--batch <size>', 'the batch size that layouts and kernels are chosen for', '1')
+    .option('--tune', 'measure the layouts that could be the fastest, and keep that')
+    .option('--values <format>', 'run the weights rounded: bf16, f16 or int8', valuesOption)
     .option('--json', 'print it as JSON')
-    .action(async (source: string, options: { batch: string; json?: boolean }) => {
-      const batch = Number(options.batch);
-      if (!Number.isInteger(batch) || batch < 1) {
-        throw invalid('INVALID_ARGUMENT', '--batch', 'a whole number of 1 or more', options.batch);
-      }
-      const { inspectModel } = await import('../../measure/inspect.js');
-      const inspection = await inspectModel(source, { batch });
-      console.log(options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection));
-    });
+    .action(
+      async (
+        source: string,
+        options: { batch: string; tune?: boolean; values?: ValueFormat; json?: boolean },
+      ) => {
+        const batch = Number(options.batch);
+        if (!Number.isInteger(batch) || batch < 1) {
+          throw invalid('INVALID_ARGUMENT', '--batch', 'a whole number of 1 or more', options.batch);
+        }
+        const { inspectModel } = await import('../../measure/inspect.js');
+        const inspection = await inspectModel(source, {
+          batch,
+          tune: options.tune,
+          values: options.values,
+        });
+        console.log(options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection));
+      },
+    );
 }
 
 function table(head: string[], rows: (string | number)[][], right: readonly number[]): string {
@@ -28,6 +41,10 @@ function table(head: string[], rows: (string | number)[][], right: readonly numb
   const made = new Table({ head, style: plain, colAligns });
   made.push(...rows);
   return made.toString();
+}
+
+function microseconds(ns: number | null): string {
+  return ns === null ? '-' : `${(ns / 1000).toPrecision(3)} µs`;
 }
 
 export function render(inspection: Inspection): string {
@@ -58,7 +75,19 @@ export function render(inspection: Inspection): string {
   parts.push(
     `\nThe program, at batch ${batch}`,
     table(
-      ['operation', 'of layer', 'matrix', 'sparsity', 'MACs', 'effective', 'layout', 'kernel', 'bytes'],
+      [
+        'operation',
+        'of layer',
+        'matrix',
+        'sparsity',
+        'MACs',
+        'effective',
+        'layout',
+        'kernel',
+        'bytes',
+        'predicted',
+        'measured',
+      ],
       operations.map((o) => [
         o.activation === null ? o.op : `${o.op} + ${o.activation}`,
         o.name,
@@ -69,8 +98,10 @@ export function render(inspection: Inspection): string {
         o.layout,
         o.kernel,
         grouped(o.bytes),
+        microseconds(o.predictedNs),
+        microseconds(o.measuredNs),
       ]),
-      [3, 4, 5, 8],
+      [3, 4, 5, 8, 9, 10],
     ),
     `${grouped(totals.nonZero)} of ${grouped(totals.weights)} weights, sparsity ${percent(totals.sparsity)}; ` +
       `${grouped(totals.effectiveMacs)} of ${grouped(totals.macs)} multiply-accumulates a sample; ` +
