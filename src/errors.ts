@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   DEADLINE_EXCEEDED: { kind: 'work', http: 503 },
   CANCELLED: { kind: 'work', http: 499 },
   SPARSITY_NOT_REACHED: { kind: 'work', http: 500 },
+  REGRESSION: { kind: 'work', http: 500 },
   TRAINING_FAILED: { kind: 'work', http: 500 },
   TENSORFLOW_MISSING: { kind: 'work', http: 500 },
   ADDON_MISSING: { kind: 'work', http: 500 },

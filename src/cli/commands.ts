@@ -5,10 +5,12 @@
 import type { Command } from 'commander';
 import { analyzeCommand } from './commands/analyze.js';
 import { benchCommand } from './commands/bench.js';
+import { compareCommand } from './commands/compare.js';
 import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
 import { inspectCommand } from './commands/inspect.js';
 import { pruneCommand } from './commands/prune.js';
+import { reportCommand } from './commands/report.js';
 import { runCommand } from './commands/run.js';
 import { predictCommand } from './commands/predict.js';
 import { serveCommand } from './commands/serve.js';
@@ -25,6 +27,8 @@ export const COMMANDS: readonly (() => Command)[] = [
   predictCommand,
   serveCommand,
   benchCommand,
+  reportCommand,
+  compareCommand,
   setupTensorflowCommand,
   doctorCommand,
 ];
