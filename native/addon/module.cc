@@ -169,7 +169,9 @@ LoadOptions read_options(napi_env env, napi_value value) {
   }
   const napi_value tune = get("tune");
   if (!js::is_undefined(env, tune)) {
-    js::check(env, napi_get_value_bool(env, tune, &options.program.matrices.tune));
+    if (napi_get_value_bool(env, tune, &options.program.matrices.tune) != napi_ok) {
+      js::refuse_value(env, kArgument, "options.tune", "true or false", tune);
+    }
   }
   return options;
 }
