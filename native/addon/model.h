@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "program/program.h"
@@ -24,19 +25,22 @@ class Model {
   // Throws Refused{DISPOSED}.
   Program& program();
   bool disposed() const { return program_ == nullptr; }
-  // On the JavaScript thread. False if memory runs out.
+  // On the JavaScript thread. False if memory runs out, or the inputs are wrong as problem() tells.
   bool compute_now(size_t batch, const float* const* inputs, float* const* outputs) {
     return program_->prepare(batch) && program_->run(now_, batch, inputs, outputs);
   }
+  std::string problem() const { return now_.problem(); }
   // The same, anywhere. Between begin() and end(). `prepared` is told the predicted time before the
-  // work begins.
+  // work begins; *problem is what the inputs do wrong.
   template <typename F>
-  bool compute(size_t batch, const float* const* inputs, float* const* outputs, F prepared) {
+  bool compute(size_t batch, const float* const* inputs, float* const* outputs,
+               std::string* problem, F prepared) {
     if (!program_->prepare(batch)) return false;
     prepared(program_->predicted_ns(batch));
     std::unique_ptr<Workspace> workspace = take_workspace();
     if (workspace == nullptr) return false;
     const bool done = program_->run(*workspace, batch, inputs, outputs);
+    *problem = workspace->problem();
     give_workspace(std::move(workspace));
     return done;
   }

@@ -93,7 +93,10 @@ size_t read_batch(napi_env env, napi_value value) {
 }
 
 void compute(Model& model, size_t batch, const float* const* inputs, float* const* outputs) {
-  if (!model.compute_now(batch, inputs, outputs)) throw std::bad_alloc();
+  if (model.compute_now(batch, inputs, outputs)) return;
+  const std::string problem = model.problem();
+  if (problem.empty()) throw std::bad_alloc();
+  js::refuse(kInput, problem);
 }
 
 Napi::Value run_sync(const Napi::CallbackInfo& info) {

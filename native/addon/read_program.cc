@@ -15,10 +15,12 @@ constexpr uint64_t kMostSize = uint64_t{1} << 40;
 constexpr uint32_t kMostElements = 1 << 20;
 constexpr uint64_t kProgramVersion = 1;
 
-constexpr const char* kActivations[] = {"linear",    "relu",     "relu6",      "leaky_relu",
-                                        "elu",       "selu",     "sigmoid",    "hard_sigmoid",
-                                        "tanh",      "softplus", "softsign",   "gelu",
-                                        "gelu_tanh", "swish",    "exponential"};
+constexpr const char* kActivations[] = {
+    "linear",      "relu",        "relu6",        "leaky_relu",  "elu",
+    "selu",        "sigmoid",     "hard_sigmoid", "tanh",        "softplus",
+    "softsign",    "gelu",        "gelu_tanh",    "swish",       "exponential",
+    "mish",        "hard_swish",  "log_sigmoid",  "tanh_shrink", "squareplus",
+    "hard_shrink", "soft_shrink", "threshold",    "clip",        "clipped_leaky_relu"};
 // ValueDType of src/file/values.ts, in the order of ValueCode.
 constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8", "BF16", "I8"};
 static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kInt8) + 1);
@@ -32,7 +34,7 @@ constexpr CodedPart kCodedParts[] = {
     {"runs", &CodedCsr::runs}, {"codes", &CodedCsr::codes}, {"palette", &CodedCsr::palette},
     {"tops", &CodedCsr::tops}, {"high", &CodedCsr::high},   {"scales", &CodedCsr::scales}};
 
-static_assert(std::size(kActivations) == static_cast<size_t>(ActivationKind::kExponential) + 1);
+static_assert(std::size(kActivations) == static_cast<size_t>(kLastActivation) + 1);
 
 // Arrays whose memory is asked for once no more JavaScript can run.
 class Arrays {
@@ -175,6 +177,9 @@ class Reader {
       case FieldKind::kSize:
         spec.sizes.push_back(js::integer(env_, value, kCode, parameter, 0, kMostSize));
         break;
+      case FieldKind::kNumber:
+        spec.numbers.push_back(static_cast<float>(js::number(env_, value, kCode, parameter)));
+        break;
       case FieldKind::kOptionalFloats:
       case FieldKind::kFloats:
         spec.floats.push_back({});
@@ -190,6 +195,9 @@ class Reader {
         break;
       case FieldKind::kActivation:
         spec.activation = activation(value, parameter);
+        break;
+      case FieldKind::kRecurrentActivation:
+        spec.recurrent_activation = activation(value, parameter);
         break;
     }
   }

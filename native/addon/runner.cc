@@ -77,7 +77,7 @@ void Runner::work() {
     queue_.pop_front();
     lock.unlock();
     job->done = job->model->compute(job->batch, job->inputs.data(), job->outputs.data(),
-                                    [&](double predicted_ns) {
+                                    &job->problem, [&](double predicted_ns) {
                                       if (predicted_ns < kWorthThreadNs) return;
                                       std::lock_guard<std::mutex> relock(mutex_);
                                       if (!queue_.empty() && !stopping_) wake_another();
@@ -109,7 +109,9 @@ void Runner::settle_all(Napi::Env env, Napi::Function, Runner* runner, void*) {
 
 void Runner::settle(Napi::Env env, RunJob& job) {
   if (!job.done) {
-    job.deferred->Reject(js::make_error(env, "INTERNAL", "out of memory while computing"));
+    const bool wrong = !job.problem.empty();
+    job.deferred->Reject(js::make_error(env, wrong ? "INVALID_INPUT" : "INTERNAL",
+                                        wrong ? job.problem : "out of memory while computing"));
     return;
   }
   try {

@@ -30,7 +30,8 @@ struct RunJob {
   std::vector<float*> outputs;
   std::vector<size_t> output_lengths;
   std::optional<Napi::Promise::Deferred> deferred;
-  bool done = false;  // else memory ran out
+  bool done = false;    // else memory ran out, or:
+  std::string problem;  // what the inputs do wrong
 };
 
 class Runner {

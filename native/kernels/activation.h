@@ -22,7 +22,18 @@ enum class ActivationKind : uint8_t {
   kGeluTanh,
   kSwish,
   kExponential,
+  kMish,
+  kHardSwish,
+  kLogSigmoid,
+  kTanhShrink,
+  kSquareplus,
+  kHardShrink,
+  kSoftShrink,
+  kThreshold,
+  kClip,
+  kClippedLeakyRelu,
 };
+inline constexpr ActivationKind kLastActivation = ActivationKind::kClippedLeakyRelu;
 
 // alpha and beta by kind: see src/compile/program.ts.
 struct Activation {

@@ -79,12 +79,14 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
   if (type == nullptr) refuse_model(where + ": there is no such operation");
   if (operation.inputs.empty() || (!type->many_inputs && operation.inputs.size() != 1) ||
       operation.sizes.size() != count(*type, {FieldKind::kSize}) ||
+      operation.numbers.size() != count(*type, {FieldKind::kNumber}) ||
       operation.floats.size() != count(*type, {FieldKind::kFloats, FieldKind::kOptionalFloats}) ||
       operation.indices.size() != count(*type, {FieldKind::kIndices}) ||
       operation.matrices.size() != count(*type, {FieldKind::kMatrix})) {
     refuse_model(where + ": it lacks an input or a field");
   }
-  if (operation.activation.kind > ActivationKind::kExponential) {
+  if (operation.activation.kind > kLastActivation ||
+      operation.recurrent_activation.kind > kLastActivation) {
     refuse_model(where + ": there is no such activation");
   }
   Step step;

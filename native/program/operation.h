@@ -16,6 +16,7 @@
 #ifndef ESPALIER_NATIVE_PROGRAM_OPERATION_H_
 #define ESPALIER_NATIVE_PROGRAM_OPERATION_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -51,6 +52,30 @@ struct Operand {
   size_t stride;  // from one sample to the next; of a panel: from one feature to the next
 };
 
+// What inputs may do wrong while a program runs: the first operation to meet it says so, and the
+// call fails. Shared by all parts of a call.
+class Fault {
+ public:
+  // `index`, which is none of [0, rows).
+  void report(float index, uint32_t rows) {
+    if (seen_.exchange(true, std::memory_order_relaxed)) return;
+    index_ = index;
+    rows_ = rows;
+  }
+  bool seen() const { return seen_.load(std::memory_order_relaxed); }
+  // Once all parts are done.
+  std::string message() const {
+    return "indices: expected integers in [0, " + std::to_string(rows_) + "), received " +
+           std::to_string(index_);
+  }
+  void clear() { seen_.store(false, std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> seen_{false};
+  float index_ = 0;
+  uint32_t rows_ = 0;
+};
+
 struct OperationCall {
   const Operand* values;   // all of the program
   const uint32_t* inputs;  // which of them
@@ -58,6 +83,7 @@ struct OperationCall {
   size_t output_stride;
   int n;           // samples or columns
   float* scratch;  // scratch(n) floats of this part's own, on a cache line
+  Fault* fault;
 
   const Operand& input(size_t i) const { return values[inputs[i]]; }
 };
@@ -94,7 +120,16 @@ class Operation {
   virtual size_t bytes() const { return 0; }
 };
 
-enum class FieldKind { kSize, kFloats, kOptionalFloats, kIndices, kMatrix, kActivation };
+enum class FieldKind {
+  kSize,
+  kNumber,
+  kFloats,
+  kOptionalFloats,
+  kIndices,
+  kMatrix,
+  kActivation,
+  kRecurrentActivation
+};
 struct Field {
   const char* name;  // in program.ts
   FieldKind kind;

@@ -54,8 +54,10 @@ bool Program::prepare_plan(size_t batch) {
 bool Program::reserve(Workspace& workspace, const Plan& plan, size_t lanes) const {
   try {
     if (workspace.lanes_.size() < lanes) workspace.lanes_.resize(lanes);
+    if (workspace.fault_ == nullptr) workspace.fault_ = std::make_unique<Fault>();
     for (size_t i = 0; i < lanes; ++i) {
       Workspace::Lane& lane = workspace.lanes_[i];
+      lane.fault = workspace.fault_.get();
       if (lane.arena.size() >= plan.floats && lane.operands.size() == features_.size()) continue;
       lane.resolved = nullptr;
       if (lane.arena.size() < plan.floats) {
@@ -73,6 +75,7 @@ bool Program::reserve(Workspace& workspace, const Plan& plan, size_t lanes) cons
 bool Program::run(Workspace& workspace, size_t batch, const float* const* inputs,
                   float* const* outputs) {
   gate_.lock_shared();
+  if (workspace.fault_ != nullptr) workspace.fault_->clear();
   const Plan& plan = plans_[plan_for(batch)];
   bool done = false;
   try {
@@ -102,7 +105,7 @@ bool Program::run(Workspace& workspace, size_t batch, const float* const* inputs
     run_panels(workspace, plan, batch, inputs, outputs);
   }
   gate_.unlock_shared();
-  return done;
+  return done && !workspace.fault_->seen();
 }
 
 void Program::resolve(Workspace::Lane& lane, const Plan& plan) const {
@@ -203,7 +206,8 @@ void Program::run_operations(const Workspace::Lane& lane, const Plan& plan, int 
                                 const_cast<float*>(output.data),
                                 output.stride,
                                 n,
-                                scratch};
+                                scratch,
+                                lane.fault};
     const Operation& operation = *step.operation;
     const int parts = threads > 1 ? operation.parts(n, threads) : 1;
     if (parts == 1) {

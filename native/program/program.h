@@ -40,6 +40,10 @@ struct ProgramOptions {
 class Workspace {
  public:
   size_t bytes() const;
+  // What the inputs of the last call did wrong; empty if nothing.
+  std::string problem() const {
+    return fault_ == nullptr || !fault_->seen() ? std::string() : fault_->message();
+  }
 
  private:
   friend class Program;
@@ -48,12 +52,14 @@ class Workspace {
     AlignedVector<float> arena;
     std::vector<Operand> operands;  // of all values
     float* scratch = nullptr;
+    Fault* fault = nullptr;          // the workspace's
     const Plan* resolved = nullptr;  // for which `operands` were filled in
   };
   std::vector<Lane> lanes_;
   std::vector<const float*> inputs_;
   std::vector<float*> outputs_;
   std::vector<AlignedVector<float>> copies_;
+  std::unique_ptr<Fault> fault_;
 };
 
 class Program {
@@ -79,8 +85,8 @@ class Program {
 
   // Computes batch >= 1 samples: inputs[i] has batch * input_features(i) floats, outputs[i]
   // likewise. Outputs may overlap inputs, not each other. Needs prepare(batch) and a workspace that
-  // nobody uses at the time. Many threads may call it. False if memory runs out; nothing is written
-  // then.
+  // nobody uses at the time. Many threads may call it. False if memory runs out, when nothing is
+  // written, or if the inputs are wrong: workspace.problem() tells which.
   bool run(Workspace& workspace, size_t batch, const float* const* inputs, float* const* outputs);
 
   // About how long a call takes on one thread. Needs prepare(batch).

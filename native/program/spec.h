@@ -48,6 +48,8 @@ struct OperationSpec {
   std::vector<FloatsSpec> floats;
   std::vector<IndicesSpec> indices;
   std::vector<MatrixSpec> matrices;
+  std::vector<float> numbers = {};
+  Activation recurrent_activation = {};
 };
 
 struct ProgramSpec {

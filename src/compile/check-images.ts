@@ -17,11 +17,11 @@ function natural(value: number, what: string): number {
   return value === 0 ? 0 : count(value, what);
 }
 
-function oneOf(value: number, most: number, what: string): void {
+export function oneOf(value: number, most: number, what: string): void {
   if (!Number.isInteger(value) || value < 0 || value > most) throw bad(what, `0 to ${most}`, value);
 }
 
-function features(received: number | undefined, expected: number, what: string): void {
+export function features(received: number | undefined, expected: number, what: string): void {
   if (received !== limited(expected, what))
     throw bad(`${what}: input features`, `${expected}`, received ?? 'none');
 }
@@ -49,7 +49,7 @@ function window(o: Window & { name: string }): number {
   return planeFloats(limited(o.outHeight * o.outWidth, o.name));
 }
 
-const inputOf = (o: { input: number }): readonly number[] => [o.input];
+export const inputOf = (o: { input: number }): readonly number[] => [o.input];
 
 export const IMAGE_RULES: { [K in ImageOperation['op']]: OperationRule<Of<K>> } = {
   to_planes: {
@@ -170,7 +170,7 @@ export const IMAGE_RULES: { [K in ImageOperation['op']]: OperationRule<Of<K>> } 
   combine: {
     inputs: (o) => o.inputs,
     features: (o, inputs) => {
-      oneOf(o.kind, 2, `${o.name}.kind`);
+      oneOf(o.kind, 3, `${o.name}.kind`);
       if (inputs.length !== 2 || inputs[0] !== inputs[1]) {
         throw bad(`${o.name}.inputs`, 'two of equal numbers of features', inputs);
       }

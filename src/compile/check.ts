@@ -5,6 +5,7 @@
 import { EspalierError, invalid } from '../errors.js';
 import { bad, count, finite, limited, vector } from './expect.js';
 import { IMAGE_RULES } from './check-images.js';
+import { SEQUENCE_RULES } from './check-sequences.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from './program.js';
 
 type Of<K extends Operation['op']> = Extract<Operation, { op: K }>;
@@ -63,6 +64,7 @@ export const OPERATION_RULES: { [K in Operation['op']]: OperationRule<Of<K>> } =
     },
   },
   ...IMAGE_RULES,
+  ...SEQUENCE_RULES,
   concat: {
     inputs: (o) => o.inputs,
     features: (o, features) => {

@@ -145,11 +145,11 @@ export type Gather = Base & {
   readonly index: Int32Array;
 };
 
-/** Elementwise, two inputs of the same number of features. kind 0: product, 1: maximum, 2: minimum. */
+/** Elementwise, two inputs of the same number of features. kind 0: product, 1: maximum, 2: minimum, 3: quotient. */
 export type Combine = Omit<Base, 'input'> & {
   readonly op: 'combine';
   readonly inputs: readonly number[];
-  readonly kind: 0 | 1 | 2;
+  readonly kind: 0 | 1 | 2 | 3;
 };
 
 export type ImageOperation =

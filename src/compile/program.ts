@@ -7,6 +7,7 @@
  */
 
 import type { ImageOperation } from './image-operations.js';
+import type { SequenceOperation } from './sequence-operations.js';
 
 export const PROGRAM_VERSION = 1;
 
@@ -25,12 +26,25 @@ export type ActivationKind =
   | 'gelu'
   | 'gelu_tanh'
   | 'swish'
-  | 'exponential';
+  | 'exponential'
+  | 'mish'
+  | 'hard_swish'
+  | 'log_sigmoid'
+  | 'tanh_shrink'
+  | 'squareplus'
+  | 'hard_shrink'
+  | 'soft_shrink'
+  | 'threshold'
+  | 'clip'
+  | 'clipped_leaky_relu';
 
 /**
  * alpha and beta, by kind:
  * - relu: max(x, 0); relu6: min(max(x, 0), 6).
  * - leaky_relu: alpha = slope for x < 0. elu: alpha. hard_sigmoid: clip(alpha * x + beta, 0, 1) (Keras 2: 0.2, 0.5; Keras 3: 1/6, 0.5).
+ * - hard_shrink, soft_shrink: alpha = lambda, not negative.
+ * - threshold: x where x >= alpha, else beta * (x - alpha). clip: min(max(x, alpha), beta).
+ * - clipped_leaky_relu: min(leaky_relu(x), beta).
  * - the others have none (0, 0).
  */
 export interface Activation {
@@ -56,6 +70,7 @@ export type Matrix =
 
 export type Operation =
   | ImageOperation
+  | SequenceOperation
   /** y[p, :] = act(W x[p, :] + b) for each of `positions` (1 for a vector; T for Dense on [T, F]). */
   | {
       readonly op: 'linear';

@@ -21,6 +21,16 @@ const ACTIVATIONS: { [K in ActivationKind]: 0 | 1 | 2 } = {
   gelu_tanh: 0,
   swish: 0,
   exponential: 0,
+  mish: 0,
+  hard_swish: 0,
+  log_sigmoid: 0,
+  tanh_shrink: 0,
+  squareplus: 0,
+  hard_shrink: 1,
+  soft_shrink: 1,
+  threshold: 2,
+  clip: 2,
+  clipped_leaky_relu: 2,
 };
 
 /** Nothing for linear, the kind alone where alpha and beta are 0, else all three. */

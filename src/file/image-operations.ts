@@ -8,7 +8,11 @@ import type { OperationCodec } from './operations.js';
 type Codecs = { [K in ImageOperation['op']]: OperationCodec<K> };
 
 /** Whole numbers from 0, by the keys in their order. */
-function numbers<K extends string>(value: unknown, keys: readonly K[], what: string): Record<K, number> {
+export function numbers<K extends string>(
+  value: unknown,
+  keys: readonly K[],
+  what: string,
+): Record<K, number> {
   if (
     !Array.isArray(value) ||
     value.length !== keys.length ||
@@ -176,7 +180,7 @@ export const IMAGE_CODECS: Codecs = {
     several: true,
     write: (o) => ({ kind: o.kind }),
     read: (json, { name }) => ({
-      ...(numbers([json.kind], ['kind'], `${name}.kind`) as { kind: 0 | 1 | 2 }),
+      ...(numbers([json.kind], ['kind'], `${name}.kind`) as { kind: 0 | 1 | 2 | 3 }),
     }),
   },
 };

@@ -4,6 +4,7 @@ import { count } from '../compile/check.js';
 import type { PoolReader, PoolWriter } from './pools.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
 import { IMAGE_CODECS } from './image-operations.js';
+import { SEQUENCE_CODECS } from './sequence-operations.js';
 
 type Of<K extends Operation['op']> = Extract<Operation, { op: K }>;
 /** What an operation has besides its own settings. */
@@ -36,6 +37,7 @@ export interface OperationCodec<K extends Operation['op']> {
 
 export const OPERATION_CODECS: { [K in Operation['op']]: OperationCodec<K> } = {
   ...IMAGE_CODECS,
+  ...SEQUENCE_CODECS,
   linear: {
     keys: ['positions', 'weight', 'bias', 'activation'],
     write: ({ positions, weight, bias, activation }, { pools, matrix }) => ({

@@ -40,37 +40,26 @@ describe('models give what Keras gives', () => {
   const cases = [...goldenCases('models'), ...goldenCases('quantized'), ...goldenCases('keras3')].filter(
     (golden) => forms(golden).includes('model.json'),
   );
-  const refused = /activations_core|layernorm|lstm|simple_rnn|gru|conv1d_text/;
-  it.each(cases.filter(({ name }) => refused.test(name)))('$name: refused by name', async (golden) => {
-    const error = await caught(() => loadModel(join(golden.folder, 'model.json')));
-    expect(error.code).toBe('UNSUPPORTED_LAYER');
-    expect(error.message).toMatch(/^layer \S+ \(\w+\): /);
+  it.each(cases)('$name: directly, through a file, off the event loop, alike', async (golden) => {
+    const source = join(golden.folder, 'model.json');
+    const direct = await loadModel(source, { threads: 1 });
+    const bytes = await convertModel(source);
+    expect(await convertModel(bytes)).toEqual(bytes);
+    const stored = await loadModel(bytes, { threads: 2 });
+    const inputs = golden.inputs.map((port) => readPort(golden, port));
+    const list = (answer: unknown) =>
+      (direct.outputs.length === 1 ? [answer] : Object.values(answer as object)) as {
+        data: Float32Array;
+      }[];
+    const answers = list(direct.runSync(inputs));
+    golden.outputs.forEach((port, i) => {
+      expect(worstError(golden, answers[i]?.data ?? [], readPort(golden, port).data)).toBeLessThanOrEqual(1);
+    });
+    expect(list(stored.runSync(inputs))).toEqual(answers);
+    expect(list(await stored.run(inputs))).toEqual(answers);
+    direct.dispose();
+    stored.dispose();
   });
-  it.each(cases.filter(({ name }) => !refused.test(name)))(
-    '$name: directly, through a file, off the event loop, alike',
-    async (golden) => {
-      const source = join(golden.folder, 'model.json');
-      const direct = await loadModel(source, { threads: 1 });
-      const bytes = await convertModel(source);
-      expect(await convertModel(bytes)).toEqual(bytes);
-      const stored = await loadModel(bytes, { threads: 2 });
-      const inputs = golden.inputs.map((port) => readPort(golden, port));
-      const list = (answer: unknown) =>
-        (direct.outputs.length === 1 ? [answer] : Object.values(answer as object)) as {
-          data: Float32Array;
-        }[];
-      const answers = list(direct.runSync(inputs));
-      golden.outputs.forEach((port, i) => {
-        expect(worstError(golden, answers[i]?.data ?? [], readPort(golden, port).data)).toBeLessThanOrEqual(
-          1,
-        );
-      });
-      expect(list(stored.runSync(inputs))).toEqual(answers);
-      expect(list(await stored.run(inputs))).toEqual(answers);
-      direct.dispose();
-      stored.dispose();
-    },
-  );
 });
 
 it('random networks give what the reference executor gives, at every batch', async () => {

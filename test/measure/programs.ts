@@ -1,4 +1,5 @@
 /** Programs for the tests of measure, and a plain executor of programs: slow, obvious, in double precision. */
+import { activate } from '../support/run-program.js';
 import type { Activation, ActivationKind, Matrix, Operation, Program } from '../../src/compile/program.js';
 import { denseValues } from '../../src/measure/matrix.js';
 import { seededRandom } from '../../src/measure/statistics.js';
@@ -207,6 +208,8 @@ export function applyActivation(x: number, { kind, alpha, beta }: Activation): n
       return x * sigmoid(x);
     case 'exponential':
       return Math.exp(x);
+    default:
+      return activate({ kind, alpha, beta }, x);
   }
 }
 

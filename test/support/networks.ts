@@ -27,6 +27,20 @@ export const ACTIVATIONS: readonly Activation[] = [
   { kind: 'gelu_tanh' },
   { kind: 'swish' },
   { kind: 'exponential' },
+  { kind: 'mish' },
+  { kind: 'hard_swish' },
+  { kind: 'log_sigmoid' },
+  { kind: 'tanh_shrink' },
+  { kind: 'squareplus' },
+  { kind: 'hard_tanh' },
+  { kind: 'celu', alpha: 1 },
+  { kind: 'hard_shrink', lambda: 0.5 },
+  { kind: 'soft_shrink', lambda: 0.5 },
+  { kind: 'thresholded_relu', theta: 0.5 },
+  relu(0, 1.5),
+  relu(0.25, 1.5),
+  { kind: 'relu', negativeSlope: 0.25, maxValue: 2, threshold: 0.5 },
+  { kind: 'log_softmax', axis: -1 },
   { kind: 'softmax', axis: -1 },
 ];
 
@@ -65,16 +79,18 @@ export class NetworkBuilder {
     return this.call(this.layers.length - 1, ...inputs);
   }
 
+  /** Returns the first output; the others follow it. */
   call(layer: number, ...inputs: number[]): number {
     const { kind, settings } = this.layers[layer] as Layer;
-    const [value] =
+    const made =
       layerKind(kind)?.outputs(
         settings,
         inputs.map((input) => this.values[input] as Value),
       ) ?? [];
-    this.values.push(value as Value);
-    this.nodes.push({ layer, inputs, outputs: [this.values.length - 1] });
-    return this.values.length - 1;
+    const first = this.values.length;
+    this.values.push(...made);
+    this.nodes.push({ layer, inputs, outputs: made.map((_, i) => first + i) });
+    return first;
   }
 
   finish(...outputs: number[]): Network {

@@ -1,22 +1,48 @@
-/** A Program computed plainly in float64: the oracle of the compiler's passes. No activation is left out. */
+/** A Program computed plainly in float64: the oracle of the compiler's passes. No operation or activation is left out. */
 import { scalarFunction } from '../../src/network/activations.js';
 import type { Activation as NetworkActivation } from '../../src/network/activations.js';
-import type { Activation, Matrix, Program } from '../../src/compile/program.js';
+import { SEQUENCE_RULES } from '../../src/compile/check-sequences.js';
+import type { Activation, Matrix, Operation, Program } from '../../src/compile/program.js';
+import type { SequenceOperation } from '../../src/compile/sequence-operations.js';
+import { runImage } from './run-images.js';
+import { runSequence } from './run-sequences.js';
 
-function activate({ kind, alpha, beta }: Activation, x: number): number {
-  const named: NetworkActivation =
-    kind === 'relu'
-      ? { kind: 'relu', negativeSlope: 0, maxValue: null, threshold: 0 }
-      : kind === 'relu6'
-        ? { kind: 'relu', negativeSlope: 0, maxValue: 6, threshold: 0 }
-        : kind === 'leaky_relu'
-          ? { kind: 'relu', negativeSlope: alpha, maxValue: null, threshold: 0 }
-          : kind === 'elu'
-            ? { kind, alpha }
-            : kind === 'hard_sigmoid'
-              ? { kind, alpha, beta }
-              : { kind };
-  return scalarFunction(named)(x);
+export function activate({ kind, alpha, beta }: Activation, x: number): number {
+  switch (kind) {
+    case 'threshold':
+      return x >= alpha ? x : beta === 0 ? 0 : beta * (x - alpha);
+    case 'clip':
+      return Math.min(Math.max(x, alpha), beta);
+    case 'clipped_leaky_relu':
+      return Math.min(x < 0 ? alpha * x : x, beta);
+    default:
+      return scalarFunction(named(kind, alpha, beta))(x);
+  }
+}
+
+function named(
+  kind: Exclude<Activation['kind'], 'threshold' | 'clip' | 'clipped_leaky_relu'>,
+  alpha: number,
+  beta: number,
+): NetworkActivation {
+  const relu = { kind: 'relu', negativeSlope: 0, maxValue: null, threshold: 0 } as const;
+  switch (kind) {
+    case 'relu':
+      return relu;
+    case 'relu6':
+      return { ...relu, maxValue: 6 };
+    case 'leaky_relu':
+      return { ...relu, negativeSlope: alpha };
+    case 'elu':
+      return { kind, alpha };
+    case 'hard_sigmoid':
+      return { kind, alpha, beta };
+    case 'hard_shrink':
+    case 'soft_shrink':
+      return { kind, lambda: alpha };
+    default:
+      return { kind };
+  }
 }
 
 function dense(matrix: Matrix): ArrayLike<number> {
@@ -28,6 +54,10 @@ function dense(matrix: Matrix): ArrayLike<number> {
     }
   }
   return out;
+}
+
+function isSequence(operation: Operation): operation is SequenceOperation {
+  return Object.hasOwn(SEQUENCE_RULES, operation.op);
 }
 
 /** One sample; the outputs in order. */
@@ -80,8 +110,12 @@ export function runProgram(program: Program, inputs: readonly ArrayLike<number>[
           }),
         ).flat();
         break;
-      default:
-        throw new Error(`no oracle for ${(o as { op: string }).op}`);
+      default: {
+        const inputs = 'inputs' in o ? o.inputs : [o.input];
+        const given = inputs.map((value) => values[value] as number[]);
+        const weight = 'weight' in o ? dense(o.weight) : [];
+        y = isSequence(o) ? runSequence(o, given, weight, activate) : runImage(o, given, weight);
+      }
     }
     values[o.output] = 'activation' in o ? y.map((v) => activate(o.activation, v)) : y;
   }

@@ -139,6 +139,23 @@ ESPALIER_INLINE Floats normal_cdf(Floats x) {
   return x < Floats{} ? tail : 1.0f - tail;
 }
 
+// x tanh(log(1 + e^x)): with u = e^x (e^x + 2), tanh is u / (u + 2), and 1 from 20 on.
+ESPALIER_INLINE Floats mish(Floats x) {
+  const Floats e = exp(at_most(x, 20.0f));
+  const Floats u = e * (e + 2.0f);
+  return x * (u / (u + 2.0f));
+}
+
+// (x + sqrt(x^2 + 4)) / 2, for x < 0 as 2 / (sqrt(x^2 + 4) - x): nothing cancels.
+ESPALIER_INLINE Floats squareplus(Floats x) {
+  const Floats a = absolute(x);
+  const Floats small = at_most(a, 1e9f);
+  Floats root = small * small + 4.0f;
+  for (size_t i = 0; i < kWidth; ++i) root[i] = __builtin_sqrtf(root[i]);
+  root = a > splat(1e9f) ? a : root;
+  return x < Floats{} ? 2.0f / (root + a) : 0.5f * (x + root);
+}
+
 ESPALIER_INLINE Floats elu(Floats x, float alpha) {
   return x < Floats{} ? alpha * expm1_negative(at_most(x, 0.0f)) : x;
 }

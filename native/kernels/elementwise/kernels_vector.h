@@ -70,6 +70,41 @@ void activate(Activation activation, float* data, size_t n) {
     case ActivationKind::kExponential:
       return map(
           data, data, n, ESPALIER_LAMBDA { return exp(v); });
+    case ActivationKind::kMish:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return mish(v); });
+    case ActivationKind::kHardSwish:
+      return map(
+          data, data, n,
+          ESPALIER_LAMBDA { return v * (at_most(at_least(v + 3.0f, 0.0f), 6.0f) / 6.0f); });
+    case ActivationKind::kLogSigmoid:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return -softplus(-v); });
+    case ActivationKind::kTanhShrink:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return v - tanh(v); });
+    case ActivationKind::kSquareplus:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return squareplus(v); });
+    case ActivationKind::kHardShrink:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return absolute(v) <= splat(alpha) ? Floats{} : v; });
+    case ActivationKind::kSoftShrink:
+      return map(
+          data, data, n,
+          ESPALIER_LAMBDA { return with_sign_of(at_least(absolute(v) - alpha, 0.0f), v); });
+    case ActivationKind::kThreshold:
+      return map(
+          data, data, n, ESPALIER_LAMBDA {
+            const Floats below = beta == 0.0f ? Floats{} : beta * (v - alpha);
+            return v < splat(alpha) ? below : v;
+          });
+    case ActivationKind::kClip:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return at_most(at_least(v, alpha), beta); });
+    case ActivationKind::kClippedLeakyRelu:
+      return map(
+          data, data, n, ESPALIER_LAMBDA { return at_most(v < Floats{} ? v * alpha : v, beta); });
   }
 }
 

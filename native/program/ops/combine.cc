@@ -1,4 +1,4 @@
-// y = a * b, max(a, b) or min(a, b), elementwise. A NaN in either gives NaN.
+// y = a * b, max(a, b), min(a, b) or a / b, elementwise. A NaN in either gives NaN.
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/types.h"
 
@@ -36,8 +36,10 @@ class Combine final : public ElementwiseOperation {
       for (size_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
     } else if (kind_ == 1) {
       for (size_t i = 0; i < n; ++i) y[i] = greater(a[i], b[i]);
-    } else {
+    } else if (kind_ == 2) {
       for (size_t i = 0; i < n; ++i) y[i] = lesser(a[i], b[i]);
+    } else {
+      for (size_t i = 0; i < n; ++i) y[i] = a[i] / b[i];
     }
   }
 
@@ -47,7 +49,9 @@ class Combine final : public ElementwiseOperation {
 std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContext& context) {
   if (context.input_features.size() != 2) refuse_model("inputs: expected two");
   require_same_features(context);
-  if (spec.sizes[0] > 2) refuse_model("kind: expected 0 (product), 1 (maximum) or 2 (minimum)");
+  if (spec.sizes[0] > 3) {
+    refuse_model("kind: expected 0 (product), 1 (maximum), 2 (minimum) or 3 (quotient)");
+  }
   return std::make_unique<Combine>(context.output_features, spec.sizes[0], context.isa);
 }
 

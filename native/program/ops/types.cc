@@ -4,10 +4,11 @@ namespace espalier {
 
 const std::vector<const OperationType*>& operation_types() {
   static const std::vector<const OperationType*> types = {
-      &kLinearType,        &kAffineType,       &kActivateType,  &kSoftmaxType,  &kAddType,
-      &kConcatType,        &kCombineType,      &kGatherType,    &kToPlanesType, &kToPixelsType,
-      &kFrameType,         &kConvType,         &kDepthwiseType, &kPoolType,     &kGlobalPoolType,
-      &kChannelAffineType, &kChannelScaleType,
+      &kLinearType,        &kAffineType,       &kActivateType,   &kSoftmaxType,    &kAddType,
+      &kConcatType,        &kCombineType,      &kGatherType,     &kToPlanesType,   &kToPixelsType,
+      &kFrameType,         &kConvType,         &kDepthwiseType,  &kPoolType,       &kGlobalPoolType,
+      &kChannelAffineType, &kChannelScaleType, &kLogSoftmaxType, &kNormalizeType,  &kEmbeddingType,
+      &kRecurrentType,     &kMatmulType,       &kStepMaskType,   &kMaskScoresType,
   };
   return types;
 }

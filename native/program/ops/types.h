@@ -15,6 +15,15 @@ extern const OperationType kConcatType;
 extern const OperationType kCombineType;
 extern const OperationType kGatherType;
 
+// Normalisations and sequences.
+extern const OperationType kLogSoftmaxType;
+extern const OperationType kNormalizeType;
+extern const OperationType kEmbeddingType;
+extern const OperationType kRecurrentType;
+extern const OperationType kMatmulType;
+extern const OperationType kStepMaskType;
+extern const OperationType kMaskScoresType;
+
 // Images.
 extern const OperationType kToPlanesType;
 extern const OperationType kToPixelsType;

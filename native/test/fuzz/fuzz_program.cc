@@ -117,6 +117,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         case FieldKind::kSize:
           operation.sizes.push_back(bytes.byte() > 150 ? bytes.number() : 1);
           break;
+        case FieldKind::kNumber:
+          operation.numbers.push_back(bytes.real());
+          break;
         case FieldKind::kFloats:
         case FieldKind::kOptionalFloats:
           operation.floats.push_back(
@@ -133,8 +136,12 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
               bytes, static_cast<uint32_t>(spec.features.back()), static_cast<uint32_t>(features)));
           break;
         case FieldKind::kActivation:
-          operation.activation.kind = static_cast<ActivationKind>(bytes.byte() % 17);
+          operation.activation.kind = static_cast<ActivationKind>(bytes.byte() % 27);
           operation.activation.alpha = bytes.real();
+          break;
+        case FieldKind::kRecurrentActivation:
+          operation.recurrent_activation.kind = static_cast<ActivationKind>(bytes.byte() % 27);
+          operation.recurrent_activation.alpha = bytes.real();
           break;
       }
     }

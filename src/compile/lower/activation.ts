@@ -3,43 +3,56 @@ import type { Activation as NetworkActivation } from '../../network/activations.
 import type { ActivationSettings } from '../../network/layers/activation.js';
 import { resolveAxis } from '../../network/shapes.js';
 import type { Activation } from '../program.js';
+import { inverse, permuted } from './arrange.js';
 import { featuresOf, unsupported, type Lowering, type LoweringContext } from './lowering.js';
 
-/** The engine's elementwise activation that computes the same function, or null. */
-export function toEngine(activation: NetworkActivation): Activation | null {
-  const plain = { alpha: 0, beta: 0 };
+/** The least float32 number above a non-negative one. */
+function above(x: number): number {
+  const bits = new Uint32Array(Float32Array.of(x).buffer);
+  return new Float32Array(Uint32Array.of((bits[0] as number) + 1).buffer)[0] as number;
+}
+
+const plain = (kind: Activation['kind'], alpha = 0, beta = 0): Activation => ({
+  kind,
+  alpha: Math.fround(alpha),
+  beta: Math.fround(beta),
+});
+
+function relu({ negativeSlope, maxValue, threshold }: Extract<NetworkActivation, { kind: 'relu' }>) {
+  if (threshold !== 0) {
+    const cut = plain('threshold', threshold, negativeSlope);
+    return maxValue === null ? [cut] : [cut, plain('clipped_leaky_relu', 1, maxValue)];
+  }
+  if (maxValue === null) return [negativeSlope === 0 ? plain('relu') : plain('leaky_relu', negativeSlope)];
+  if (negativeSlope !== 0) return [plain('clipped_leaky_relu', negativeSlope, maxValue)];
+  return [maxValue === 6 ? plain('relu6') : plain('clip', 0, maxValue)];
+}
+
+/** The engine's elementwise activations that compute the same function one after the other, or null. */
+export function toEngine(activation: NetworkActivation): readonly Activation[] | null {
   switch (activation.kind) {
     case 'linear':
-    case 'selu':
-    case 'sigmoid':
-    case 'tanh':
-    case 'softplus':
-    case 'softsign':
-    case 'gelu':
-    case 'gelu_tanh':
-    case 'swish':
-    case 'exponential':
-      return { kind: activation.kind, ...plain };
-    case 'relu': {
-      const { negativeSlope, maxValue, threshold } = activation;
-      if (threshold !== 0) return null;
-      if (maxValue === null) {
-        return negativeSlope === 0
-          ? { kind: 'relu', ...plain }
-          : { kind: 'leaky_relu', alpha: Math.fround(negativeSlope), beta: 0 };
-      }
-      return negativeSlope === 0 && maxValue === 6 ? { kind: 'relu6', ...plain } : null;
-    }
+      return [];
+    case 'relu':
+      return relu(activation);
+    case 'thresholded_relu':
+      return [plain('threshold', above(Math.fround(activation.theta)), 0)];
     case 'elu':
-      return { kind: 'elu', alpha: Math.fround(activation.alpha), beta: 0 };
+      return [plain('elu', activation.alpha)];
+    case 'celu':
+      return activation.alpha === 1 ? [plain('elu', 1)] : null;
     case 'hard_sigmoid':
-      return {
-        kind: 'hard_sigmoid',
-        alpha: Math.fround(activation.alpha),
-        beta: Math.fround(activation.beta),
-      };
-    default:
+      return [plain('hard_sigmoid', activation.alpha, activation.beta)];
+    case 'hard_tanh':
+      return [plain('clip', -1, 1)];
+    case 'hard_shrink':
+    case 'soft_shrink':
+      return [plain(activation.kind, activation.lambda)];
+    case 'softmax':
+    case 'log_softmax':
       return null;
+    default:
+      return [plain(activation.kind)];
   }
 }
 
@@ -51,31 +64,24 @@ export function lowerActivation(
   shape: readonly number[],
 ): number {
   const features = featuresOf(shape);
-  if (activation.kind === 'softmax') {
+  if (activation.kind === 'softmax' || activation.kind === 'log_softmax') {
     const axis = resolveAxis(activation.axis, shape.length);
-    const after = shape.slice(axis + 1).reduce((product, extent) => product * extent, 1);
-    if (after !== 1) {
-      throw unsupported(
-        context.layer,
-        `softmax over axis ${activation.axis} of ${shape.length}`,
-        'use the last axis',
-      );
-    }
-    return context.add({ op: 'softmax', input, group: shape[axis] as number }, features);
+    const order = [...[...shape.keys()].filter((other) => other !== axis), axis];
+    const moved = permuted(context, input, shape, order);
+    const group = shape[axis] as number;
+    const value = context.add({ op: activation.kind, input: moved, group }, features);
+    const there = order.map((at) => shape[at] as number);
+    return permuted(context, value, there, inverse(order));
   }
-  const elementwise = toEngine(activation);
-  if (elementwise === null) {
-    const settings = Object.entries(activation).slice(1);
-    const what = settings.map(([key, value]) => `${key} ${String(value)}`).join(', ');
-    throw unsupported(
-      context.layer,
-      `the activation ${activation.kind}${what === '' ? '' : ` with ${what}`}`,
-      'use relu, relu6, leaky_relu, elu, selu, sigmoid, hard_sigmoid, tanh, softplus, softsign, softmax, gelu or swish',
-    );
+  const chain = toEngine(activation);
+  if (chain === null) {
+    // Keras names celu only with alpha 1.
+    throw unsupported(context.layer, `the activation ${activation.kind}`, 'use elu');
   }
-  return elementwise.kind === 'linear'
-    ? input
-    : context.add({ op: 'activate', input, activation: elementwise }, features);
+  return chain.reduce(
+    (value, one) => context.add({ op: 'activate', input: value, activation: one }, features),
+    input,
+  );
 }
 
 export const activation: Lowering = (context) => {

@@ -23,6 +23,7 @@ import { frameFloats, planeFloats, type Window } from '../image-operations.js';
 import type { Matrix } from '../program.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
+import { maskedMean } from './sequences.js';
 
 const UNIT: Axis = { kernel: 1, stride: 1, dilation: 1, padding: 'valid' };
 
@@ -306,6 +307,7 @@ export function pooling(average: boolean): Lowering {
 
 export function globalPooling(average: boolean): Lowering {
   return (context) => {
+    if (context.inputs.length > 1) return maskedMean(context);
     const size = sizeOf(context.inputShapes[0] ?? []);
     const planes = toPlanes(context, context.inputs[0] as number, size);
     const { channels } = size;

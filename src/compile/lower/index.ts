@@ -2,7 +2,15 @@
 import { EspalierError } from '../../errors.js';
 import type { Layer, Network, Port, Tensor } from '../../network/types.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from '../program.js';
-import { featuresOf, sampleShape, unsupported, type NewOperation, type ProgramValue } from './lowering.js';
+import {
+  featuresOf,
+  sampleShape,
+  unsupported,
+  type Lowering,
+  type LoweringContext,
+  type NewOperation,
+  type ProgramValue,
+} from './lowering.js';
 import { LOWERINGS } from './table.js';
 
 /** Throws UNSUPPORTED_LAYER naming the first layer that the engine cannot run. */
@@ -34,11 +42,7 @@ export function lower(network: Network): Program {
     const layer = network.layers[node.layer];
     if (layer === undefined)
       throw new EspalierError('INVALID_MODEL', `a node calls layer ${node.layer}, which is none`);
-    const lowering = Object.hasOwn(LOWERINGS, layer.kind) ? LOWERINGS[layer.kind] : undefined;
-    if (lowering === undefined) {
-      throw unsupported(layer, 'this kind of layer', `it runs ${Object.keys(LOWERINGS).join(', ')}`);
-    }
-    const output = lowering({
+    const context: LoweringContext = {
       layer,
       inputShapes: node.inputs.map((value) => shapeOf(value, layer.name)),
       outputShapes: node.outputs.map((value) => shapeOf(value, layer.name)),
@@ -56,8 +60,13 @@ export function lower(network: Network): Program {
       },
       weight: (name) => weightOf(layer, name).data,
       weightShape: (name) => weightOf(layer, name).shape,
-    });
-    placed.set(node.outputs[0] as number, output);
+      inside: (kind, settings, call) => {
+        const inner = { ...layer, kind, settings };
+        return [loweringOf(inner)({ ...context, layer: inner, ...call })].flat();
+      },
+    };
+    const outputs = [loweringOf(layer)(context)].flat();
+    node.outputs.forEach((value, i) => placed.set(value, outputs[i] as number));
   }
   return {
     version: PROGRAM_VERSION,
@@ -67,6 +76,14 @@ export function lower(network: Network): Program {
     outputs: network.outputs.map(port),
     operations,
   };
+}
+
+function loweringOf(layer: Layer): Lowering {
+  const lowering = Object.hasOwn(LOWERINGS, layer.kind) ? LOWERINGS[layer.kind] : undefined;
+  if (lowering === undefined) {
+    throw unsupported(layer, 'this kind of layer', `it runs ${Object.keys(LOWERINGS).join(', ')}`);
+  }
+  return lowering;
 }
 
 function weightOf(layer: Layer, name: string): Tensor {

@@ -21,10 +21,16 @@ export interface LoweringContext {
   /** The layer's weight of this name. */
   readonly weight: (name: string) => Float32Array;
   readonly weightShape: (name: string) => readonly number[];
+  /** Lowers another kind of layer with this one's weights, as if it stood in its place. */
+  readonly inside: (
+    kind: string,
+    settings: unknown,
+    call: Pick<LoweringContext, 'inputs' | 'inputShapes' | 'outputShapes'>,
+  ) => readonly number[];
 }
 
-/** Returns the value that holds the layer's output. Throws UNSUPPORTED_LAYER (`unsupported`). */
-export type Lowering = (context: LoweringContext) => number;
+/** Returns the value that holds the layer's output, or all of them in order. Throws UNSUPPORTED_LAYER (`unsupported`). */
+export type Lowering = (context: LoweringContext) => number | readonly number[];
 
 export const LINEAR: Activation = { kind: 'linear', alpha: 0, beta: 0 };
 

@@ -1,36 +1,12 @@
 /** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
 import { planeFloats } from '../image-operations.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
+import { gather, permuted, strided, stridesOf } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
-
-/** Index of each number of `shape` (batch first) in an array with these strides, the batch's not counted. */
-function strided(shape: readonly number[], strides: readonly number[]): Int32Array {
-  const index = new Int32Array(featuresOf(shape));
-  for (let i = 0; i < index.length; i++) {
-    let [rest, at] = [i, 0];
-    for (let axis = shape.length - 1; axis >= 1; axis--) {
-      at += (rest % (shape[axis] as number)) * (strides[axis] as number);
-      rest = Math.floor(rest / (shape[axis] as number));
-    }
-    index[i] = at;
-  }
-  return index;
-}
-
-const stridesOf = (shape: readonly number[]): number[] =>
-  shape.map((_, axis) => shape.slice(axis + 1).reduce((product, extent) => product * extent, 1));
-
-function gather(context: LoweringContext, input: number, index: Int32Array): number {
-  if (index.every((from, i) => from === i)) return input;
-  return context.add({ op: 'gather', input, repeat: 1, index }, index.length);
-}
 
 export const permute: Lowering = (context) => {
   const { dims } = context.layer.settings as PermuteSettings;
-  const strides = stridesOf(context.inputShapes[0] ?? []);
-  const out = context.outputShapes[0] ?? [];
-  const moved = [0, ...dims].map((axis) => strides[axis] as number);
-  return gather(context, context.inputs[0] as number, strided(out, moved));
+  return permuted(context, context.inputs[0] as number, context.inputShapes[0] ?? [], [0, ...dims]);
 };
 
 export const repeatVector: Lowering = (context) => {

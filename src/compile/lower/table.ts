@@ -1,5 +1,6 @@
 /** Layer kinds the engine can run, and how each becomes operations. */
 import { activation } from './activation.js';
+import { dot, multiHeadAttention } from './attention.js';
 import { batchNormalization, normalization, rescaling } from './affine.js';
 import { dense } from './dense.js';
 import {
@@ -15,7 +16,10 @@ import {
 } from './images.js';
 import type { Lowering } from './lowering.js';
 import { add, average, concatenate, subtract } from './merge.js';
+import { groupNormalization, layerNormalization, unitNormalization } from './normalize.js';
 import { combine, permute, prelu, repeatVector } from './pick.js';
+import { bidirectional, recurrent } from './recurrent.js';
+import { embedding, masking, timeDistributed } from './sequences.js';
 
 /** The same numbers in another shape, or nothing at all at inference: the value is shared. */
 const same: Lowering = ({ inputs }) => inputs[0] as number;
@@ -63,6 +67,19 @@ export const LOWERINGS: Readonly<Record<string, Lowering>> = {
   Cropping2D: cropping,
   UpSampling1D: upSampling,
   UpSampling2D: upSampling,
+  LayerNormalization: layerNormalization,
+  RMSNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  UnitNormalization: unitNormalization,
+  SimpleRNN: recurrent,
+  LSTM: recurrent,
+  GRU: recurrent,
+  Bidirectional: bidirectional,
+  TimeDistributed: timeDistributed,
+  Embedding: embedding,
+  Masking: masking,
+  MultiHeadAttention: multiHeadAttention,
+  Dot: dot,
   Flatten: same,
   Reshape: same,
   InputLayer: same,

@@ -1,0 +1,155 @@
+// Masks are values of 0 and 1: step_mask makes one, mask_scores lowers the attention scores of what
+// is masked.
+#include <cmath>
+
+#include "program/ops/elementwise_operation.h"
+#include "program/ops/image.h"
+#include "program/ops/types.h"
+
+namespace espalier {
+namespace {
+
+// y[g] = 1 where some x of the group is not `value`, else 0; with `whole`, x without its fraction.
+class StepMask final : public ElementwiseOperation {
+ public:
+  StepMask(size_t steps, size_t group, bool whole, float value, Isa isa)
+      : ElementwiseOperation(steps, 1, 0.5 * static_cast<double>(group), isa),
+        group_(group),
+        whole_(whole),
+        value_(value) {}
+
+  void run_samples(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange steps = range(part, parts);
+    for (int s = 0; s < call.n; ++s) {
+      const float* x = call.input(0).data + s * call.input(0).stride;
+      float* y = call.output + s * call.output_stride;
+      for (size_t t = steps.begin; t < steps.end; ++t) y[t] = any(x + t * group_, 1);
+    }
+  }
+  void run_panel(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange steps = range(part, parts);
+    const size_t ld = call.input(0).stride;
+    for (size_t t = steps.begin; t < steps.end; ++t) {
+      const float* x = call.input(0).data + t * group_ * ld;
+      for (int c = 0; c < call.n; ++c) call.output[t * call.output_stride + c] = any(x + c, ld);
+    }
+  }
+
+ private:
+  float any(const float* x, size_t step) const {
+    for (size_t i = 0; i < group_; ++i) {
+      if ((whole_ ? std::trunc(x[i * step]) : x[i * step]) != value_) return 1.0f;
+    }
+    return 0.0f;
+  }
+
+  size_t group_;
+  bool whole_;
+  float value_;
+};
+
+std::unique_ptr<Operation> make_step_mask(const OperationSpec& spec,
+                                          const OperationContext& context) {
+  const uint64_t group = spec.sizes[0];
+  require_extent(group, "group");
+  if (spec.sizes[1] > 1) refuse_model("whole: expected 0 or 1");
+  require_features(context.input_features[0], feature_product(context.output_features, group),
+                   "input");
+  return std::make_unique<StepMask>(context.output_features, group, spec.sizes[1] == 1,
+                                    spec.numbers[0], context.isa);
+}
+
+// Scores [heads, targets, sources]; those that are not seen have -1e9 added, as Keras has it.
+class MaskScores final : public ElementwiseOperation {
+ public:
+  MaskScores(const OperationSpec& spec, const OperationContext& context)
+      : ElementwiseOperation(context.output_features, spec.sizes[2], 0.2, context.isa),
+        targets_(spec.sizes[1]),
+        causal_(spec.sizes[3] == 1),
+        query_mask_(spec.sizes[4]),
+        value_mask_(spec.sizes[5] == 1 ? 1 + spec.sizes[4] : 0) {}
+
+  void run_samples(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange features = range(part, parts);
+    for (int s = 0; s < call.n; ++s) {
+      const auto mask = [&](size_t input, size_t at) {
+        return input == 0 || call.input(input).data[s * call.input(input).stride + at] != 0.0f;
+      };
+      const float* x = call.input(0).data + s * call.input(0).stride;
+      float* y = call.output + s * call.output_stride;
+      for (size_t f = features.begin; f < features.end; f += unit_) {
+        const size_t target = f / unit_ % targets_;
+        const bool row = mask(query_mask_, target);
+        for (size_t i = 0; i < unit_; ++i) {
+          const bool seen = row && (!causal_ || i <= target) && mask(value_mask_, i);
+          y[f + i] = seen ? x[f + i] : x[f + i] + kMasked;
+        }
+      }
+    }
+  }
+  void run_panel(const OperationCall& call, int part, int parts) const override {
+    const FeatureRange features = range(part, parts);
+    for (size_t f = features.begin; f < features.end; ++f) {
+      const size_t target = f / unit_ % targets_, source = f % unit_;
+      const float* x = call.input(0).data + f * call.input(0).stride;
+      float* y = call.output + f * call.output_stride;
+      const auto row = [&](size_t input, size_t at) {
+        return input == 0 ? nullptr : call.input(input).data + at * call.input(input).stride;
+      };
+      const float* query = row(query_mask_, target);
+      const float* value = row(value_mask_, source);
+      for (int c = 0; c < call.n; ++c) {
+        const bool seen = (!causal_ || source <= target) &&
+                          (query == nullptr || query[c] != 0.0f) &&
+                          (value == nullptr || value[c] != 0.0f);
+        y[c] = seen ? x[c] : x[c] + kMasked;
+      }
+    }
+  }
+
+ private:
+  static constexpr float kMasked = -1e9f;
+
+  size_t targets_;
+  bool causal_;
+  size_t query_mask_;  // which input; 0: none
+  size_t value_mask_;
+};
+
+std::unique_ptr<Operation> make_mask_scores(const OperationSpec& spec,
+                                            const OperationContext& context) {
+  for (size_t i = 0; i < 3; ++i) require_extent(spec.sizes[i], "heads, targets and sources");
+  for (size_t i = 3; i < 6; ++i) {
+    if (spec.sizes[i] > 1) refuse_model("causal, queryMask and valueMask: expected 0 or 1");
+  }
+  const uint64_t features =
+      feature_product(feature_product(spec.sizes[0], spec.sizes[1]), spec.sizes[2]);
+  const auto& inputs = context.input_features;
+  if (inputs.size() != 1 + spec.sizes[4] + spec.sizes[5]) {
+    refuse_model("inputs: expected the scores and the masks that queryMask and valueMask tell of");
+  }
+  require_features(inputs[0], features, "input");
+  require_features(context.output_features, features, "output");
+  if (spec.sizes[4] == 1) require_features(inputs[1], spec.sizes[1], "input");
+  if (spec.sizes[5] == 1) require_features(inputs.back(), spec.sizes[2], "input");
+  return std::make_unique<MaskScores>(spec, context);
+}
+
+}  // namespace
+
+const OperationType kStepMaskType = {
+    "step_mask",
+    false,
+    {{"group", FieldKind::kSize}, {"whole", FieldKind::kSize}, {"value", FieldKind::kNumber}},
+    make_step_mask};
+const OperationType kMaskScoresType = {"mask_scores",
+                                       true,
+                                       {{"heads", FieldKind::kSize},
+                                        {"targets", FieldKind::kSize},
+                                        {"sources", FieldKind::kSize},
+                                        {"causal", FieldKind::kSize},
+                                        {"queryMask", FieldKind::kSize},
+                                        {"valueMask", FieldKind::kSize}},
+                                       make_mask_scores};
+
+}  // namespace espalier
