@@ -8,6 +8,7 @@ import type { ValueFormat } from './compile/round-values.js';
 import { valueFormat } from './engine/options.js';
 import { espBytes } from './engine/source.js';
 import { invalid } from './errors.js';
+import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
 import type { Network } from './network/types.js';
 
@@ -69,6 +70,21 @@ export async function programOf(source: string | Uint8Array, options?: ConvertOp
  */
 export async function importModel(source: string | Uint8Array, options?: ImportOptions): Promise<Network> {
   return (await import('./import/index.js')).importModel(source, options);
+}
+
+/**
+ * Writes a model for others to load, as a TFJS layers model or a Keras .h5 file: see ExportOptions.
+ * @param source any source that importModel takes, a Network, or an .esp file whose operations Keras has layers for.
+ * @param destination 'tfjs': a folder, or a path that ends in .json; 'h5': the path of the file.
+ * @throws EspalierError: UNSUPPORTED_LAYER for what the format cannot hold, with the layer's name; INVALID_ARGUMENT,
+ *   IO_FAILED, and what importModel throws.
+ */
+export async function exportModel(
+  source: string | Uint8Array | Network,
+  destination: string,
+  options?: ExportOptions,
+): Promise<Exported> {
+  return (await import('./export/index.js')).exportModel(source, destination, options);
 }
 
 /** The program of a network, its matrices CSR. Throws UNSUPPORTED_LAYER, ADDON_MISSING. */

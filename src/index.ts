@@ -7,5 +7,7 @@ export type { Csr } from './engine/addon.js';
 export type { Answer, Explanation, Model, Port, RunOptions, TensorOutput } from './engine/model.js';
 export type { InputTensor, Inputs, Numbers, OutputTensor, Outputs, TensorInput } from './engine/tensors.js';
 export { convertModel, fromLayersModel, importModel, type ConvertOptions } from './convert.js';
+export { exportModel } from './convert.js';
+export type { Exported, ExportFormat, ExportOptions } from './export/index.js';
 export type { ImportOptions } from './import/index.js';
 export type { Layer, Network, Node, Shape, Tensor } from './network/types.js';

@@ -8,6 +8,7 @@ import { benchCommand } from './commands/bench.js';
 import { compareCommand } from './commands/compare.js';
 import { convertCommand } from './commands/convert.js';
 import { doctorCommand } from './commands/doctor.js';
+import { exportCommand } from './commands/export.js';
 import { inspectCommand } from './commands/inspect.js';
 import { pruneCommand } from './commands/prune.js';
 import { reportCommand } from './commands/report.js';
@@ -22,6 +23,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   pruneCommand,
   analyzeCommand,
   convertCommand,
+  exportCommand,
   inspectCommand,
   runCommand,
   predictCommand,
