@@ -55,6 +55,8 @@ class Builder {
   /** By the program's index: the network's value. */
   readonly map: number[] = [];
   readonly frames = new Map<number, Framed>();
+  /** Values of the program that lie channels x pixels. */
+  readonly planes = new Set<number>();
 
   add(shape: readonly number[]): number {
     return this.values.push({ shape: [null, ...shape], dtype: 'float32' }) - 1;
@@ -214,6 +216,22 @@ function convKernel(matrix: Matrix, taps: number): Float32Array {
   return out;
 }
 
+const GIVES_PLANES = ['to_planes', 'conv', 'depthwise', 'pool', 'channel_affine', 'channel_scale'];
+const KEEPS_LAYOUT = ['activate', 'add', 'combine', 'concat'];
+const READS_PIXELS = ['linear', 'affine', 'softmax', 'to_planes'];
+
+/** Follows the layout of values; what would read planes as pixels x channels is refused. */
+function checkLayout(b: Builder, operation: Operation): void {
+  const inputs = 'inputs' in operation ? operation.inputs : [operation.input];
+  const planes = inputs.filter((input) => b.planes.has(input)).length;
+  const mixed = KEEPS_LAYOUT.includes(operation.op) && planes > 0 && planes < inputs.length;
+  const inside = operation.op === 'concat' && operation.outer !== 1;
+  if (planes > 0 && (READS_PIXELS.includes(operation.op) || mixed || inside))
+    throw refuse(operation, 'an operation on channels x pixels');
+  const gives = GIVES_PLANES.includes(operation.op) || (KEEPS_LAYOUT.includes(operation.op) && planes > 0);
+  if (gives) b.planes.add(operation.output);
+}
+
 function operate(b: Builder, program: Program, operation: Operation): number {
   const { name } = operation;
   const features = (index: number): number => program.values[index]!.features;
@@ -262,7 +280,7 @@ function operate(b: Builder, program: Program, operation: Operation): number {
       const shapes = operation.inputs.map((input) => b.shapeOf(b.map[input]!));
       // Planes one after the other are channels one after the other.
       const planes =
-        outer === 1 &&
+        b.planes.has(operation.output) &&
         shapes.every(
           (shape) => shape.length > 1 && shape.slice(0, -1).join() === shapes[0]!.slice(0, -1).join(),
         );
@@ -357,6 +375,7 @@ export function networkOfProgram(program: Program): Network {
       b.frames.set(operation.output, { frame: operation, value });
       continue;
     }
+    checkLayout(b, operation);
     b.map[operation.output] = operate(b, program, operation);
   }
   const outputs = program.outputs.map(({ name, shape, value }) => {

@@ -38,7 +38,7 @@ export async function toKerasH5(network: Network): Promise<Uint8Array> {
       },
     );
   }
-  const h5 = (await import('h5wasm')) as typeof H5;
+  const h5 = await import('h5wasm');
   const { FS } = await h5.ready;
   const path = `/export-${process.hrtime.bigint()}.h5`;
   const file = new h5.File(path, 'w');
