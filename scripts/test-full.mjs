@@ -1,11 +1,12 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full [-- package asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
- * fuzz targets for a short while, and the package as its users get it: installed clean, built by CMake and by node-gyp.
+ * `npm run test:full [-- package keras asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
+ * fuzz targets for a short while, the package as its users get it (installed clean, built by CMake and by node-gyp),
+ * and Keras loading what is exported.
  */
 import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
-import { crossTests, fuzzSmoke, nativeTests, vitest } from './lib/suites.mjs';
+import { crossTests, fuzzSmoke, kerasTests, nativeTests, vitest } from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
 exitOnInterrupt();
@@ -21,11 +22,12 @@ const SUITES = {
     'the package',
     () =>
       vitest(root, {
-        args: ['.full.test.ts'],
+        args: ['package.full.test.ts'],
         report: 'build/vitest-full.json',
         env: { ESPALIER_FULL: '1' },
       }),
   ],
+  keras: ['Keras loads what is exported', () => kerasTests(root)],
   asan: sanitized('native tests (ASan, UBSan)', 'build/asan', 'address,undefined', {
     ASAN_OPTIONS: 'detect_leaks=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

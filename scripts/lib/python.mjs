@@ -11,8 +11,8 @@ import { run } from './run.mjs';
 import { pythonCommand } from './tools.mjs';
 
 /** The folder for these requirements and this Python: another Python or pin gets another one. */
-export function pythonHelpersFolder(root) {
-  const requirements = readFileSync(join(root, 'scripts/python/requirements.txt'));
+export function pythonHelpersFolder(root, file = 'requirements.txt') {
+  const requirements = readFileSync(join(root, 'scripts/python', file));
   const python = spawnSync(
     pythonCommand(),
     ['-c', 'import sys, platform; print(sys.implementation.cache_tag, platform.machine())'],
@@ -25,8 +25,8 @@ export function pythonHelpersFolder(root) {
 }
 
 /** Installs what is missing. Answers { folder, installed }. */
-export async function installPythonHelpers(root, { log } = {}) {
-  const folder = pythonHelpersFolder(root);
+export async function installPythonHelpers(root, { log, file = 'requirements.txt' } = {}) {
+  const folder = pythonHelpersFolder(root, file);
   if (existsSync(join(folder, '.complete'))) return { folder, installed: false };
   const temporary = temporaryBeside(folder);
   try {
@@ -37,9 +37,9 @@ export async function installPythonHelpers(root, { log } = {}) {
           ' ',
         ),
         ...'--require-hashes --only-binary :all: --no-warn-script-location'.split(' '),
-        ...['--target', temporary, '--requirement', join(root, 'scripts/python/requirements.txt')],
+        ...['--target', temporary, '--requirement', join(root, 'scripts/python', file)],
       ],
-      { log, label: 'pip install (test helpers)' },
+      { log, label: `pip install (${file})` },
     );
     writeFileSync(join(temporary, '.complete'), '');
     rmSync(folder, { recursive: true, force: true });

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { availableParallelism } from 'node:os';
-import { pythonHelpersFolder } from './python.mjs';
+import { installPythonHelpers, pythonHelpersFolder } from './python.mjs';
 import { nodeHeaders } from './addon.mjs';
 import { run, seconds } from './run.mjs';
 import { filesUnder } from './stamp.mjs';
@@ -67,6 +67,21 @@ export async function vitest(root, { args = [], report = 'build/vitest.json', en
   const outcome = countVitest(root, JSON.parse(readFileSync(join(root, report), 'utf8')));
   if (code !== 0 && outcome.failures.length === 0) outcome.failures.push(`vitest ended with ${code}`);
   return outcome;
+}
+
+/** Keras 2 and 3 load what is exported. They are 1.5 GB once unpacked: installed for this suite alone. */
+export async function kerasTests(root) {
+  let folder;
+  try {
+    ({ folder } = await installPythonHelpers(root, { file: 'keras.txt' }));
+  } catch (error) {
+    return { skips: [`Keras: it cannot be installed (${error.message.split('\n')[0]})`] };
+  }
+  return vitest(root, {
+    args: ['keras.full.test.ts'],
+    report: 'build/vitest-keras.json',
+    env: { ESPALIER_FULL: '1', ESPALIER_KERAS_PYTHONPATH: folder },
+  });
 }
 
 /** A file that fails to load has no tests of its own: it counts as one failure. */

@@ -25,3 +25,21 @@ export function valuesOption(text: string): ValueFormat {
   const short: Record<string, ValueFormat> = { f32: 'float32', bf16: 'bfloat16', f16: 'float16', i8: 'int8' };
   return Object.hasOwn(short, text) ? (short[text] as ValueFormat) : valueFormat(text, '--values');
 }
+
+/** A parser of sizes: bytes, or a number with K, M or G (of 1024), as in 512M. */
+export function sizeOption(name: string) {
+  return (text: string): number => {
+    const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text.trim()) ?? [];
+    const bytes = Number(number) * 1024 ** ['', 'K', 'M', 'G'].indexOf(unit.toUpperCase());
+    if (!Number.isFinite(bytes) || bytes < 1)
+      throw invalid('INVALID_ARGUMENT', name, 'a size such as 512M or 4G', text);
+    return Math.floor(bytes);
+  };
+}
+
+/** --max-memory, of the commands that read models of others. */
+export const MAX_MEMORY = [
+  '--max-memory <size>',
+  'what weights may take while a model is read (default: 4G)',
+  sizeOption('--max-memory'),
+] as const;

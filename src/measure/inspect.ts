@@ -5,6 +5,7 @@ import { Model, type Explanation, type Port } from '../engine/model.js';
 import { addonOptions, type LoadOptions } from '../engine/options.js';
 import { espBytes } from '../engine/source.js';
 import { readProgram } from '../file/read.js';
+import type { ImportOptions } from '../import/index.js';
 import type { Network } from '../network/types.js';
 
 export interface LayerSummary {
@@ -69,11 +70,11 @@ export interface Inspection {
 /** Inspects any source that loadModel takes, at a batch size. Throws as loadModel does. */
 export async function inspectModel(
   source: string,
-  options: LoadOptions & { readonly batch?: number } = {},
+  options: LoadOptions & ImportOptions & { readonly batch?: number } = {},
 ): Promise<Inspection> {
-  const { batch = 1, ...load } = options;
+  const { batch = 1, maxMemory, ...load } = options;
   const bytes = await espBytes(source);
-  const network = bytes === null ? await importModel(source) : null;
+  const network = bytes === null ? await importModel(source, { maxMemory }) : null;
   const program = bytes === null ? await compileNetwork(network as Network) : readProgram(bytes);
   const model = new Model(program, addonOptions({ batchSizes: [batch], ...load }));
   try {

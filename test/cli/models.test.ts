@@ -36,6 +36,24 @@ it('convert writes the file and tells sizes and sparsity', () => {
   expect(readFileSync(join(folder, 'again.esp'))).toEqual(readFileSync(destination));
 });
 
+it('export writes a Keras .h5 file and a TFJS model, and tells their bytes', () => {
+  const h5 = join(folder, 'mlp.h5');
+  const { status, stdout } = espalier('export', source, h5);
+  expect(status).toBe(0);
+  expect(stdout).toContain(`${readFileSync(h5).length.toLocaleString('en-US')} bytes`);
+  const json = espalier('export', h5, join(folder, 'tfjs'), '--format', 'tfjs', '--json');
+  const exported = JSON.parse(json.stdout) as { format: string; path: string; parameters: number };
+  expect(exported).toMatchObject({
+    format: 'tfjs',
+    path: join(folder, 'tfjs', 'model.json'),
+    parameters: 897,
+  });
+  expect(espalier('inspect', exported.path).status).toBe(0);
+  const little = espalier('inspect', h5, '--max-memory', '1K');
+  expect(little.status).toBe(2);
+  expect(little.stderr).toMatch(/maxMemory/);
+});
+
 it('convert --values stores fewer bits, and inspect --tune tells measured times', () => {
   const path = join(folder, 'int8.esp');
   const { stdout } = espalier('convert', source, path, '--values', 'int8', '--json');

@@ -1,28 +1,39 @@
 import { Command } from 'commander';
 import type { ValueFormat } from '../../compile/round-values.js';
-import { valuesOption } from '../options.js';
+import { MAX_MEMORY, valuesOption } from '../options.js';
 import { grouped, percent } from '../format.js';
 
 /** `espalier convert SOURCE DESTINATION.esp`. */
 export function convertCommand(): Command {
   return new Command('convert')
     .description('strip a model, make its matrices sparse and write them as an .esp file')
-    .argument('<source>', 'a TFJS layers model: its model.json or the folder that holds it')
+    .argument(
+      '<source>',
+      'a model.json or the folder that holds it, a Keras .h5 or .keras file, or an .esp file',
+    )
     .argument('<destination>', 'the .esp file to write')
     .option(
       '--values <format>',
       'round the weights: bf16 (bfloat16), f16 (float16) or int8 (a scale a row); default float32, as they are',
       valuesOption,
     )
+    .option(...MAX_MEMORY)
     .option('--json', 'print the sizes as JSON')
     .action(
-      async (source: string, destination: string, options: { json?: boolean; values?: ValueFormat }) => {
+      async (
+        source: string,
+        destination: string,
+        options: { json?: boolean; values?: ValueFormat; maxMemory?: number },
+      ) => {
         const say = (text: string): void => {
           if (options.json !== true) console.error(text);
         };
         say(`converting ${source}`);
         const { convertModel } = await import('../../convert.js');
-        const bytes = await convertModel(source, destination, { values: options.values });
+        const bytes = await convertModel(source, destination, {
+          values: options.values,
+          maxMemory: options.maxMemory,
+        });
         const { readProgram } = await import('../../file/read.js');
         const { gzipSize, weightBytes } = await import('../../measure/sizes.js');
         const program = readProgram(bytes);

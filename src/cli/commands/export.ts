@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import type { ExportFormat } from '../../export/index.js';
 import { grouped, percent } from '../format.js';
+import { MAX_MEMORY } from '../options.js';
 
 /** `espalier export MODEL --format tfjs|h5 DESTINATION`. */
 export function exportCommand(): Command {
@@ -16,11 +17,19 @@ export function exportCommand(): Command {
         'h5',
       ]),
     )
+    .option(...MAX_MEMORY)
     .option('--json', 'print what was written as JSON')
     .action(
-      async (model: string, destination: string, options: { format?: ExportFormat; json?: boolean }) => {
+      async (
+        model: string,
+        destination: string,
+        options: { format?: ExportFormat; maxMemory?: number; json?: boolean },
+      ) => {
         const { exportModel } = await import('../../export/index.js');
-        const exported = await exportModel(model, destination, { format: options.format });
+        const exported = await exportModel(model, destination, {
+          format: options.format,
+          maxMemory: options.maxMemory,
+        });
         if (options.json === true) {
           console.log(JSON.stringify({ source: model, ...exported }, null, 2));
           return;

@@ -3,22 +3,23 @@ import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Inspection } from '../../measure/inspect.js';
 import type { ValueFormat } from '../../compile/round-values.js';
-import { valuesOption } from '../options.js';
+import { MAX_MEMORY, valuesOption } from '../options.js';
 import { grouped, percent, shapeText } from '../format.js';
 
 /** `espalier inspect MODEL`. */
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description("tell a model's layers, weights and sparsity, and what the engine makes of them")
-    .argument('<model>', 'an .esp file, or a TFJS layers model')
+    .argument('<model>', 'an .esp file, a model.json or its folder, a Keras .h5 or .keras file')
     .option('--batch <size>', 'the batch size that layouts and kernels are chosen for', '1')
     .option('--tune', 'measure the layouts that could be the fastest, and keep that')
     .option('--values <format>', 'run the weights rounded: bf16, f16 or int8', valuesOption)
+    .option(...MAX_MEMORY)
     .option('--json', 'print it as JSON')
     .action(
       async (
         source: string,
-        options: { batch: string; tune?: boolean; values?: ValueFormat; json?: boolean },
+        options: { batch: string; tune?: boolean; values?: ValueFormat; maxMemory?: number; json?: boolean },
       ) => {
         const batch = Number(options.batch);
         if (!Number.isInteger(batch) || batch < 1) {
@@ -29,6 +30,7 @@ export function inspectCommand(): Command {
           batch,
           tune: options.tune,
           values: options.values,
+          maxMemory: options.maxMemory,
         });
         console.log(options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection));
       },

@@ -5,7 +5,7 @@ import { invalid } from '../../errors.js';
 export function runCommand(): Command {
   return new Command('run')
     .description('compute the outputs of a model for raw little-endian float32 tensors in files')
-    .argument('<model>', 'an .esp file, or a TFJS layers model')
+    .argument('<model>', 'an .esp file, a model.json or its folder, a Keras .h5 or .keras file')
     .requiredOption(
       '--input <file>',
       "an input's tensor, in the order of the model's inputs; repeat it for several",
