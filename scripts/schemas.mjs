@@ -1,8 +1,14 @@
-/** Writes schemas/bench-result-1.json anew from the built src/measure/result.ts. A test tells when that is due. */
+/** Writes the published schemas anew from what src was built to. Tests tell when that is due. */
 import { writeFileSync } from 'node:fs';
+import { format, resolveConfig } from 'prettier';
 import { resultJsonSchema } from '../dist/measure/result.js';
+import { recipeJsonSchema } from '../dist/prune/run/recipe.js';
 
-writeFileSync(
-  new URL('../schemas/bench-result-1.json', import.meta.url),
-  `${JSON.stringify(resultJsonSchema(), null, 2)}\n`,
-);
+for (const [name, schema] of [
+  ['bench-result-1', resultJsonSchema()],
+  ['recipe-1', recipeJsonSchema()],
+]) {
+  const file = new URL(`../schemas/${name}.json`, import.meta.url);
+  const options = { ...(await resolveConfig(file)), parser: 'json' };
+  writeFileSync(file, await format(JSON.stringify(schema), options));
+}

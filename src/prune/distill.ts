@@ -85,7 +85,7 @@ export class Distiller {
   beginBatch(x: Tensor | Tensor[]): void {
     const tf = tensorflow();
     this.endBatch();
-    this.#answer = tf.tidy(() => this.#options.teacher.predict(x) as Tensor);
+    this.#answer = tf.tidy(() => this.#options.teacher.predictOnBatch(x) as Tensor);
     tf.keep(this.#answer);
   }
 

@@ -1,35 +1,61 @@
 /** Pruning in one step, without training: for networks that come without their training data. */
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
-import { EspalierError, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { Layer as NetworkLayer, Network } from '../network/types.js';
-import { runReference, type Arr } from '../reference/index.js';
-import { keptCount, magnitudeMask, maskAtThreshold, requireNoNaN } from './mask.js';
-import { resolveOptions } from './options.js';
-import { isModel, prunableWeightNames, type Layer } from './registry.js';
+import type { Arr } from '../reference/index.js';
+import {
+  checkMaskOptions,
+  keptCount,
+  magnitudeMask,
+  maskAtThreshold,
+  mByNMask,
+  requireNoNaN,
+  type MaskOptions,
+} from './mask.js';
+import { normsOfModel, normsOfNetwork, type Norms } from './norms.js';
+import { requireMaskable, resolveLayer, resolveOptions } from './options.js';
+import { isModel, prunableWeightNames } from './registry.js';
 import { kthLargestMagnitude } from './select.js';
 import { copyModel } from './strip.js';
 import { findTargets, weightsOf } from './targets.js';
 import { tensorflow } from './tensorflow.js';
 
-export interface OneShotOptions {
-  /** Fraction of zeros in [0, 1), of each layer or by layer name; layers that are not named stay dense. */
-  sparsity: number | Readonly<Record<string, number>>;
-  /** 'wanda' weighs each weight by the norm of what it is multiplied with. Default: 'wanda' with calibration. */
-  method?: 'magnitude' | 'wanda';
+export interface OneShotOptions extends Omit<MaskOptions, 'exact'> {
+  /**
+   * Fraction of zeros in [0, 1), of each layer or by layer name; layers that are not named stay dense. Not needed with
+   * sparsityMByN.
+   */
+  sparsity?: number | Readonly<Record<string, number>>;
+  /**
+   * 'wanda' (or 'activation-aware') weighs each weight by the norm of what it is multiplied with. Default: 'wanda' with
+   * calibration.
+   */
+  method?: 'magnitude' | 'wanda' | 'activation-aware';
   /**
    * Some typical inputs, which wanda needs: for a LayersModel as `predict` takes them, for a Network an array of
    * { shape, data } in the order of its inputs, the batch first.
    */
   calibration?: Tensor | Tensor[] | readonly Arr[];
+  /** 'global': the sparsity is that of all weights together, by magnitude. Default 'layer'. */
+  scope?: 'layer' | 'global';
+  /** [m, n]: m zeros in each n weights along the inputs of an output. */
+  sparsityMByN?: readonly [number, number];
   /** Names of layers to leave dense. */
   skip?: readonly string[];
 }
 
-/** How often a weight of this layer's kernel is multiplied with which input channel: its squared norms. */
-type Norms = Map<string, Float32Array>;
+interface Settings extends Omit<OneShotOptions, 'method' | 'skip' | 'scope'> {
+  wanda: boolean;
+  skip: readonly string[];
+  scope: 'layer' | 'global';
+}
 
-/** Kernels whose last but one axis are the channels of the layer's own input. */
-const ON_INPUT = new Set(['Dense', 'Conv1D', 'Conv2D', 'Conv3D']);
+interface Weight {
+  layer: string;
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+}
 
 /**
  * A pruned copy of the model or network; what is given stays as it is. Magnitudes are compared within a weight, exactly
@@ -43,169 +69,164 @@ const ON_INPUT = new Set(['Dense', 'Conv1D', 'Conv2D', 'Conv3D']);
 export function pruneOneShot(model: LayersModel, options: OneShotOptions): LayersModel;
 export function pruneOneShot(model: Network, options: OneShotOptions): Network;
 export function pruneOneShot(model: LayersModel | Network, options: OneShotOptions): LayersModel | Network {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('INVALID_ARGUMENT', 'options', 'an object with sparsity', options);
-  }
-  const { calibration, skip = [] } = options;
-  const method = options.method ?? (calibration === undefined ? 'magnitude' : 'wanda');
-  if (method !== 'magnitude' && method !== 'wanda') {
-    throw invalid('INVALID_ARGUMENT', 'method', "'magnitude' or 'wanda'", method);
-  }
-  if (method === 'wanda' && calibration === undefined) {
-    throw invalid('INVALID_ARGUMENT', 'calibration', 'tensors of typical inputs for wanda', undefined);
-  }
-  if (isModel(model)) return pruneModel(model, { ...options, method, skip });
+  const settings = resolve(options);
+  if (isModel(model)) return pruneModel(model, settings);
   if (!Array.isArray((model as Network | null)?.layers)) {
     throw invalid('INVALID_ARGUMENT', 'model', 'a LayersModel or a Network', model);
   }
-  const network = model;
-  const norms: Norms =
-    method === 'wanda'
-      ? normsOfNetwork(network, calibration as readonly Arr[])
-      : new Map<string, Float32Array>();
-  return pruneNetwork(network, options.sparsity, skip, norms);
+  return pruneNetwork(model, settings);
 }
 
-function pruneModel(
-  model: LayersModel,
-  options: OneShotOptions & { method: string; skip: readonly string[] },
-): LayersModel {
+function resolve(options: OneShotOptions): Settings {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('INVALID_ARGUMENT', 'options', 'an object with sparsity', options);
+  }
+  const { calibration, skip = [], scope = 'layer', sparsityMByN } = options;
+  const method = options.method ?? (calibration === undefined ? 'magnitude' : 'wanda');
+  if (method !== 'magnitude' && method !== 'wanda' && method !== 'activation-aware') {
+    throw invalid('INVALID_ARGUMENT', 'method', "'magnitude' or 'wanda'", method);
+  }
+  const wanda = method !== 'magnitude';
+  if (wanda && calibration === undefined) {
+    throw invalid('INVALID_ARGUMENT', 'calibration', 'tensors of typical inputs for wanda', undefined);
+  }
+  // The checks of training's options: blocks and m-by-n, and that global scope has neither.
+  resolveOptions({ ...masksOf(options), scope });
+  if (scope === 'global' && (wanda || typeof options.sparsity !== 'number')) {
+    const expected = "'layer' for wanda and for sparsities by layer";
+    throw invalid('INVALID_ARGUMENT', 'scope', expected, scope);
+  }
+  if (sparsityMByN && options.sparsity !== undefined) {
+    throw invalid('INVALID_ARGUMENT', 'sparsity', 'nothing besides sparsityMByN', options.sparsity);
+  }
+  return { ...options, wanda, skip, scope };
+}
+
+const masksOf = ({ blockSize, blockPooling, sparsityMByN }: OneShotOptions) => ({
+  ...(blockSize && { blockSize }),
+  ...(blockPooling && { blockPooling }),
+  ...(sparsityMByN && { sparsityMByN }),
+});
+
+function pruneModel(model: LayersModel, settings: Settings): LayersModel {
   const tf = tensorflow();
   const copy = copyModel(model);
-  const perLayer = Object.fromEntries(options.skip.map((name) => [name, false as const]));
+  const perLayer = Object.fromEntries(settings.skip.map((name) => [name, false as const]));
   const targets = findTargets(copy, resolveOptions({ perLayer }));
-  const weights = weightsOf(targets);
-  const sparsityOf = sparsities(
-    options.sparsity,
-    targets.map(({ path }) => path),
-  );
-  const norms: Norms =
-    options.method === 'wanda'
-      ? measureNorms(copy, targets, options.calibration as Tensor)
-      : new Map<string, Float32Array>();
-  for (const weight of weights) {
-    const sparsity = sparsityOf(weight.layer);
-    if (sparsity === null) continue;
-    const values = weight.variable.read().dataSync().slice() as Float32Array;
-    const mask = maskFor(weight, values, sparsity, norms.get(weight.layer));
-    for (let i = 0; i < values.length; i++) if (mask[i] === 0) values[i] = 0;
-    tf.tidy(() => void weight.variable.write(tf.tensor(values, weight.shape)));
-  }
+  const found = weightsOf(targets);
+  const weights = found.map(({ layer, name, shape, variable }) => ({
+    ...{ layer, name, shape, values: variable.read().dataSync().slice() as Float32Array },
+  }));
+  const norms = settings.wanda ? normsOfModel(copy, targets, settings.calibration as Tensor) : null;
+  const names = targets.map(({ path }) => path);
+  masksFor(weights, names, settings, norms).forEach((mask, i) => {
+    if (mask === null) return;
+    const { variable, shape } = found[i]!;
+    tf.tidy(() => void variable.write(tf.tensor(masked(weights[i]!.values, mask), shape)));
+  });
   return copy;
 }
 
-interface Weight {
-  layer: string;
-  name: string;
-  shape: readonly number[];
+function pruneNetwork(network: Network, settings: Settings): Network {
+  const named = network.layers.filter(
+    ({ kind, name }) => prunableWeightNames(kind)?.length && !settings.skip.includes(name),
+  );
+  const weights = named.flatMap((layer) =>
+    prunableWeightNames(layer.kind)!.flatMap((name) => {
+      const tensor = layer.weights[name];
+      return tensor ? [{ layer: layer.name, name, shape: tensor.shape, values: tensor.data }] : [];
+    }),
+  );
+  const norms = settings.wanda ? normsOfNetwork(network, settings.calibration as readonly Arr[]) : null;
+  const names = named.map(({ name }) => name);
+  const masks = masksFor(weights, names, settings, norms);
+  const prune = (layer: NetworkLayer): NetworkLayer => {
+    const own = { ...layer.weights };
+    weights.forEach(({ layer: owner, name, shape, values }, i) => {
+      const mask = masks[i];
+      if (owner === layer.name && mask) own[name] = { shape, data: masked(values, mask) };
+    });
+    return named.includes(layer) ? { ...layer, weights: own } : layer;
+  };
+  return { ...network, layers: network.layers.map(prune) };
+}
+
+const masked = (values: Float32Array, mask: Uint8Array): Float32Array =>
+  values.map((value, i) => (mask[i] === 0 ? 0 : value));
+
+/** A mask for each weight; null: it stays dense. */
+function masksFor(
+  weights: readonly Weight[],
+  names: readonly string[],
+  settings: Settings,
+  norms: Norms | null,
+): (Uint8Array | null)[] {
+  for (const { layer, name, values } of weights) requireNoNaN(`${layer}/${name}`, values);
+  if (settings.scope === 'global') return globalMasks(weights, sparsities(settings.sparsity, names)('')!);
+  const { sparsityMByN } = settings;
+  const sparsityOf = sparsityMByN ? () => 0 : sparsities(settings.sparsity, names);
+  return weights.map((weight) => {
+    const sparsity = sparsityOf(weight.layer);
+    return sparsity === null ? null : maskFor(weight, sparsity, settings, norms?.get(weight.layer));
+  });
+}
+
+/** One threshold for all weights together; each keeps its largest at least, so that no layer dies. */
+function globalMasks(weights: readonly Weight[], sparsity: number): Uint8Array[] {
+  const all = new Float32Array(weights.reduce((sum, { values }) => sum + values.length, 0));
+  let at = 0;
+  const starts = weights.map(({ values }) => {
+    all.set(values, at);
+    at += values.length;
+    return at - values.length;
+  });
+  const k = keptCount(all.length, sparsity);
+  const { mask } = maskAtThreshold(all, kthLargestMagnitude(all, k), k);
+  return weights.map(({ values }, i) => {
+    const own = mask.slice(starts[i], starts[i]! + values.length);
+    return own.includes(1) ? own : maskAtThreshold(values, kthLargestMagnitude(values, 1), 1).mask;
+  });
 }
 
 function maskFor(
   weight: Weight,
-  values: Float32Array,
   sparsity: number,
+  settings: Settings,
   squares: Float32Array | undefined,
 ): Uint8Array {
-  const { layer, name, shape } = weight;
-  requireNoNaN(`${layer}/${name}`, values);
-  if (!squares || name !== 'kernel') return magnitudeMask(values, shape, sparsity, { exact: true }).mask;
+  const { layer, name, shape, values } = weight;
+  const options = resolveLayer(masksOf(settings), null, 'options');
+  requireMaskable(layer, shape, options);
+  const aware = squares !== undefined && name === 'kernel';
+  const scores = aware ? scoresOf(weight, squares) : values;
+  if (options.sparsityMByN) return mByNMask(scores, shape, ...options.sparsityMByN).mask;
+  const blocks = checkMaskOptions(options);
+  const single = blocks.blockSize.every((extent) => extent === 1);
+  if (!aware || !single) return magnitudeMask(scores, shape, sparsity, { ...blocks, exact: true }).mask;
+  return masksByOutput(scores, shape.at(-1)!, sparsity);
+}
+
+/** |w| · ‖x‖ */
+function scoresOf({ layer, shape, values }: Weight, squares: Float32Array): Float32Array {
   const outs = shape.at(-1)!;
   const ins = shape.at(-2)!;
   if (squares.length !== ins)
     throw invalid('INVALID_MODEL', `layer "${layer}"`, `${ins} input channels`, squares.length);
-  const rows = values.length / outs;
-  const mask = new Uint8Array(values.length);
-  const score = new Float32Array(rows);
+  return values.map((value, i) => Math.abs(value) * Math.sqrt(squares[Math.floor(i / outs) % ins]!));
+}
+
+/** The scores of each output are compared with one another. */
+function masksByOutput(scores: Float32Array, outs: number, sparsity: number): Uint8Array {
+  const rows = scores.length / outs;
+  const mask = new Uint8Array(scores.length);
+  const column = new Float32Array(rows);
   const k = keptCount(rows, sparsity);
   for (let out = 0; out < outs; out++) {
-    for (let row = 0; row < rows; row++) {
-      score[row] = Math.abs(values[row * outs + out]!) * Math.sqrt(squares[row % ins]!);
-    }
-    const own = maskAtThreshold(score, kthLargestMagnitude(score, k), k).mask;
+    for (let row = 0; row < rows; row++) column[row] = scores[row * outs + out]!;
+    const own = maskAtThreshold(column, kthLargestMagnitude(column, k), k).mask;
     for (let row = 0; row < rows; row++) mask[row * outs + out] = own[row]!;
   }
   return mask;
-}
-
-/** Squared norms as below, of a Network run by the reference executor: what its layers read are its outputs then. */
-function normsOfNetwork(network: Network, calibration: readonly Arr[]): Norms {
-  const nodes = network.nodes.filter(({ layer }) => ON_INPUT.has(network.layers[layer]!.kind));
-  const outputs = nodes.map(({ inputs }, i) => ({ name: `${i}`, value: inputs[0]! }));
-  const read = runReference({ ...network, outputs }, calibration);
-  const norms: Norms = new Map();
-  nodes.forEach(({ layer }, i) => {
-    const { shape, data } = read[i]!;
-    const channels = shape.at(-1)!;
-    const { name } = network.layers[layer]!;
-    const sums = norms.get(name) ?? new Float32Array(channels);
-    for (let at = 0; at < data.length; at++) sums[at % channels]! += data[at]! ** 2;
-    norms.set(name, sums);
-  });
-  return norms;
-}
-
-/** Squared norms of the input channels of each layer, listened to while the model predicts. */
-function measureNorms(
-  model: LayersModel,
-  targets: readonly { path: string; layer: Layer }[],
-  calibration: Tensor | Tensor[],
-): Norms {
-  const tf = tensorflow();
-  const norms: Norms = new Map();
-  const heard = targets.filter(({ layer }) => ON_INPUT.has(layer.getClassName()));
-  for (const { path, layer } of heard) {
-    const call = layer.call.bind(layer);
-    layer.call = (inputs, kwargs) => {
-      const x = (Array.isArray(inputs) ? inputs[0] : inputs) as Tensor;
-      const axes = x.shape.map((_, axis) => axis).slice(0, -1);
-      const sums = tf.tidy(() => x.square().sum(axes).dataSync().slice() as Float32Array);
-      const before = norms.get(path);
-      norms.set(path, before ? sums.map((sum, i) => sum + before[i]!) : sums);
-      return call(inputs, kwargs);
-    };
-  }
-  try {
-    tf.tidy(() => void model.predict(calibration));
-  } catch (cause) {
-    if (cause instanceof EspalierError) throw cause;
-    const message = `calibration: the model cannot run it: ${(cause as Error).message}`;
-    throw new EspalierError('INVALID_INPUT', message, { parameter: 'calibration' }, cause);
-  } finally {
-    for (const { layer } of heard) delete (layer as Partial<Layer>).call;
-  }
-  return norms;
-}
-
-function pruneNetwork(
-  network: Network,
-  sparsity: OneShotOptions['sparsity'],
-  skip: readonly string[],
-  norms: Norms,
-): Network {
-  const named = network.layers.filter(
-    ({ kind, name }) => prunableWeightNames(kind)?.length && !skip.includes(name),
-  );
-  const sparsityOf = sparsities(
-    sparsity,
-    named.map(({ name }) => name),
-  );
-  const prune = (layer: NetworkLayer): NetworkLayer => {
-    const own = named.includes(layer) ? sparsityOf(layer.name) : null;
-    if (own === null) return layer;
-    const weights = { ...layer.weights };
-    for (const name of prunableWeightNames(layer.kind)!) {
-      const tensor = weights[name];
-      if (!tensor) continue;
-      const weight = { layer: layer.name, name, shape: tensor.shape };
-      const mask = maskFor(weight, tensor.data, own, norms.get(layer.name));
-      weights[name] = {
-        shape: tensor.shape,
-        data: tensor.data.map((value, i) => (mask[i] === 0 ? 0 : value)),
-      };
-    }
-    return { ...layer, weights };
-  };
-  return { ...network, layers: network.layers.map(prune) };
 }
 
 function sparsities(

@@ -4,7 +4,7 @@ import { invalid } from '../errors.js';
 import { magnitudeMask } from './mask.js';
 import { resolveOptions } from './options.js';
 import { isModel } from './registry.js';
-import { findTargets, weightsOf } from './targets.js';
+import { findTargets, layerPaths, weightsOf } from './targets.js';
 import { tensorflow } from './tensorflow.js';
 
 export interface Sensitivity {
@@ -27,6 +27,8 @@ export interface SensitivityReport {
 export interface Budget {
   /** Sparsity of all pruned weights together that must be reached. */
   sparsity?: number;
+  /** Bytes that the pruned weights of all layers together may take in an `.esp` file (see `storedBytes`). */
+  size?: number;
   /** Largest error that may be expected, the increases of all layers added up. */
   error?: number;
   /** Nanoseconds that all layers together may take by `cost`. */
@@ -59,13 +61,16 @@ export async function sensitivityScan(model: LayersModel, options: ScanOptions):
     throw invalid('INVALID_ARGUMENT', 'sparsities', 'numbers in [0, 1)', sparsities);
   }
   const tf = tensorflow();
-  const weights = weightsOf(findTargets(model, resolveOptions({})));
-  const known = [...new Set(weights.map(({ layer }) => layer))];
-  const wanted = options.layers ?? known;
-  for (const name of wanted) {
-    if (!known.includes(name))
-      throw invalid('INVALID_ARGUMENT', 'layers', `names among ${known.join(', ')}`, name);
-  }
+  const all = layerPaths(model).flatMap(([path, layer]) =>
+    layer.getClassName() === 'InputLayer' ? [] : [path],
+  );
+  const strange = options.layers?.find((name) => !all.includes(name));
+  if (strange !== undefined)
+    throw invalid('INVALID_ARGUMENT', 'layers', `names among ${all.join(', ')}`, strange);
+  const left = options.layers ? all.filter((path) => !options.layers!.includes(path)) : [];
+  const perLayer = Object.fromEntries(left.map((path) => [path, false as const]));
+  const weights = weightsOf(findTargets(model, resolveOptions({ perLayer })));
+  const wanted = [...new Set(weights.map(({ layer }) => layer))];
   const measure = async () => {
     const error: unknown = await evaluate(model);
     if (typeof error !== 'number' || Number.isNaN(error)) {
@@ -100,6 +105,17 @@ export async function sensitivityScan(model: LayersModel, options: ScanOptions):
 }
 
 /**
+ * Bytes that `size` weights take in an `.esp` file at a sparsity, without header and row pointers: four for each weight
+ * that is left and whichever is smallest of 16-bit column indices, 8-bit deltas and a bit mask; at most dense.
+ */
+export function storedBytes(size: number, sparsity: number): number {
+  const left = size * (1 - sparsity);
+  // A delta above 255 takes an escape byte; that is so often where fewer than one weight in 256 is left.
+  const deltas = Math.max(left, size / 256);
+  return Math.min(4 * size, 4 * left + Math.min(2 * left, deltas, size / 8));
+}
+
+/**
  * Greedy: layer by layer, always the next step that costs the least error for what it gains (weights, or nanoseconds
  * where latency is the budget), until the budget is met, or as long as the error stays within it.
  * @throws EspalierError INVALID_ARGUMENT where no tried sparsity meets the budget
@@ -109,20 +125,23 @@ export function proposeSparsities(
   layers: readonly Sensitivity[],
   budget: Budget,
 ): Record<string, number> {
-  const { sparsity, error, latency, cost } = budget;
-  if ([sparsity, error, latency].filter((given) => given !== undefined).length !== 1) {
-    throw invalid('INVALID_ARGUMENT', 'budget', 'one of sparsity, error, latency', budget);
+  const { sparsity, size: bytes, error, latency, cost } = budget;
+  if ([sparsity, bytes, error, latency].filter((given) => given !== undefined).length !== 1) {
+    throw invalid('INVALID_ARGUMENT', 'budget', 'one of sparsity, size, error, latency', budget);
   }
   if (latency !== undefined && typeof cost !== 'function') {
     throw invalid('INVALID_ARGUMENT', 'budget.cost', 'a function (PruneForLatency.cost) with latency', cost);
   }
   const at = new Map(layers.map(({ layer }) => [layer, -1]));
   const level = ({ errors }: Sensitivity, i: number) => (i < 0 ? { sparsity: 0, error: dense } : errors[i]!);
-  const spent = ({ size, layer }: Sensitivity, s: number) =>
-    latency === undefined ? size * (1 - s) : cost!(layer, s);
+  const spent = ({ size, layer }: Sensitivity, s: number) => {
+    if (latency !== undefined) return cost!(layer, s);
+    return bytes === undefined ? size * (1 - s) : storedBytes(size, s);
+  };
   const total = layers.reduce((sum, { size }) => sum + size, 0);
   // Sums of fractions are rounded: a part in a million more is met.
-  const goal = latency ?? (sparsity === undefined ? -Infinity : total * (1 - sparsity) + total * 1e-6);
+  const goal =
+    latency ?? bytes ?? (sparsity === undefined ? -Infinity : total * (1 - sparsity) + total * 1e-6);
   let now = layers.reduce((sum, layer) => sum + spent(layer, 0), 0);
   let expected = dense;
   while (now > goal) {
@@ -145,7 +164,9 @@ export function proposeSparsities(
   }
   if (now > goal && error === undefined) {
     const left =
-      latency === undefined ? `a sparsity of ${(1 - now / total).toFixed(3)}` : `${now.toFixed(0)} ns`;
+      sparsity === undefined
+        ? `${now.toFixed(0)} ${latency === undefined ? 'bytes' : 'ns'}`
+        : `a sparsity of ${(1 - now / total).toFixed(3)}`;
     throw invalid('INVALID_ARGUMENT', 'budget', 'what the tried sparsities can reach', `at best ${left}`);
   }
   return Object.fromEntries(

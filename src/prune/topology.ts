@@ -114,8 +114,11 @@ function inboundNames(nodes: unknown): string[] {
   const names: string[] = [];
   const visit = (value: unknown) => {
     if (Array.isArray(value)) {
-      if (typeof value[0] === 'string' && typeof value[1] === 'number') names.push(value[0]);
-      else value.forEach(visit);
+      if (typeof value[0] === 'string' && typeof value[1] === 'number') {
+        names.push(value[0]);
+        // Operations have further inputs among their keyword arguments.
+        value.slice(3).forEach(visit);
+      } else value.forEach(visit);
     } else if (isObject(value)) Object.values(value).forEach(visit);
   };
   visit(nodes);

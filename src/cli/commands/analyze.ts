@@ -4,7 +4,7 @@ import type { Analysis, ModelAnalysis } from '../../measure/analyze.js';
 import { grouped, percent } from '../format.js';
 import type { ValueFormat } from '../../compile/round-values.js';
 import { valuesOption, wholeOption } from '../options.js';
-import { addSplitOptions, givenSplit, type DataOptions } from './train.js';
+import { addSplitOptions, givenSplit, type DataOptions } from '../data-options.js';
 
 interface Options extends DataOptions {
   samples: number;

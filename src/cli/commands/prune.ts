@@ -2,55 +2,62 @@ import { Command, Option } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../prune/run/recipe.js';
 import { numberOption, wholeOption } from '../options.js';
-import { interruptSignal, trainingProgress } from '../training-progress.js';
-import { addSplitOptions, describeMetrics, givenSplit, type DataOptions } from './train.js';
+import { addMaskOptions, addOneShotAndScan, recipeOf, type PruningOptions } from '../pruning-options.js';
+import { trainingProgress } from '../training-progress.js';
+import { describeMetrics, dryRun, printLayers, pruneAndPrint, type Shared } from '../training-runs.js';
+import { addSplitOptions, givenSplit, type SplitOptions } from '../data-options.js';
 
-interface Options extends DataOptions {
-  recipe?: string;
-  sparsity?: number;
-  epochs?: number;
-  warmUp?: number;
-  ramp?: number;
-  schedule?: string;
-  power?: number;
-  beginStep?: number;
-  endStep?: number;
-  frequency?: number;
-  scope?: string;
-  exact?: boolean;
-  onUnreachedEnd?: string;
-  batchSize?: number;
-  learningRate?: number;
-  decay?: string;
-  weightDecay?: number;
-  patience?: number;
-  seed?: number;
+interface Options extends SplitOptions, PruningOptions {
+  data?: string;
+  target?: string;
   threads?: number;
   tensorboard?: string;
-  tensorboardEvery: number;
+  tensorboardEvery?: number;
   resume?: boolean;
   dryRun?: boolean;
   output?: string;
 }
 
-/** Options of the command that are settings of a recipe: they win over the recipe's own. */
-const RECIPE_OPTIONS = [
-  ...[
-    'sparsity',
-    'epochs',
-    'warmUp',
-    'ramp',
-    'schedule',
-    'power',
-    'beginStep',
-    'endStep',
-    'frequency',
-    'scope',
-  ],
-  ...['exact', 'onUnreachedEnd', 'batchSize', 'learningRate', 'decay', 'weightDecay', 'patience', 'seed'],
-] as const;
+function required(name: 'data' | 'target' | 'output', value: string | undefined): string {
+  const expected = { data: 'a CSV file', target: 'a column', output: 'a folder' }[name];
+  if (value === undefined) throw invalid('INVALID_ARGUMENT', name, `${expected}, by --${name}`, undefined);
+  return value;
+}
 
-const positive = (name: string) => numberOption(name, 'a number above 0', (value) => value > 0);
+async function oneShot(model: string, recipe: Recipe, options: Options, shared: Omit<Shared, 'model'>) {
+  const { oneShotModel, planOneShot } = await import('../../prune/run/one-shot.js');
+  const { data, target, dryRun } = options;
+  const given = { ...shared, model, recipe, data, target };
+  if (dryRun === true) {
+    const { method, layers } = await planOneShot({ ...given, output: '' });
+    const { table } = await import('../../prune/run/chart.js');
+    const rows = layers.map(({ name, weights, present, target: then, parameters }) => [
+      ...[name, String(weights), present.toFixed(4), then.toFixed(4), String(parameters ?? weights)],
+    ]);
+    console.log(`one-shot, ${method}`);
+    console.log(table([['layer', 'weights', 'sparsity now', 'then', 'parameters'], ...rows]));
+    return;
+  }
+  const output = required('output', options.output);
+  const { layers, sparsity, before, after } = await oneShotModel({ ...given, output });
+  printLayers(layers, sparsity);
+  if (before) console.log(`dense:  ${describeMetrics(before)}`);
+  if (after) console.log(`pruned: ${describeMetrics(after)}`);
+  console.log(`written to ${output}`);
+}
+
+async function scan(shared: Shared, output: string | undefined): Promise<void> {
+  const [{ scanRun }, { writeScan }, { describeScan }] = await Promise.all([
+    import('../../prune/run/run.js'),
+    import('../../prune/run/scan.js'),
+    import('../../prune/run/chart.js'),
+  ]);
+  const report = await scanRun({ ...shared, output: '' });
+  console.log(describeScan(report));
+  if (output === undefined) return;
+  const written = await writeScan(output, report, shared.recipe);
+  console.log(`written to ${output}: ${written.join(', ')}`);
+}
 
 /** `espalier prune`: a trained model and its data in, a sparse model out. */
 export function pruneCommand(): Command {
@@ -62,55 +69,24 @@ export function pruneCommand(): Command {
       '<model>',
       'what `espalier train` wrote, or any model of one input: model.json, its folder, .h5 or .keras',
     )
-    .requiredOption('--data <file.csv>', 'table with a header')
-    .requiredOption('--target <column>', 'column of numbers to predict')
+    .option('--data <file.csv>', 'table with a header')
+    .option('--target <column>', 'column of numbers to predict')
     .option(
       '--sparsity <share>',
-      'share of zeros in every pruned layer at the end',
+      'share of zeros in each pruned layer, from 0 and below 1',
       numberOption('sparsity', 'a number in [0, 1)', (value) => value >= 0 && value < 1),
     )
-    .option('--epochs <number>', 'epochs of pruning and fine-tuning (default: 20)', wholeOption('epochs', 1))
     .option(
-      '--warm-up <epochs>',
-      'epochs before, at the present sparsity (default: 0)',
-      wholeOption('warm-up', 0),
-    )
-    .option('--recipe <file>', 'all of these settings in a YAML or JSON file; options win over it')
-    .addOption(
-      new Option('--schedule <kind>', 'how sparsity rises (default: polynomial)').choices([
-        ...['polynomial', 'cubic', 'linear', 'one-cycle', 'constant'],
-      ]),
-    )
-    .option('--power <number>', 'exponent of the polynomial (default: 3)', positive('power'))
-    .option(
-      '--ramp <epochs>',
-      'epochs until the target is reached (default: half of --epochs)',
-      positive('ramp'),
-    )
-    .option('--begin-step <step>', 'first step that prunes, from 1', wholeOption('begin-step', 1))
-    .option('--end-step <step>', 'step in which the target is reached', wholeOption('end-step', 1))
-    .option(
-      '--frequency <steps>',
-      'steps between updates of the masks (default: 100, less in short runs)',
-      wholeOption('frequency', 1),
-    )
-    .addOption(
-      new Option('--scope <scope>', 'the sparsity is that of each layer, or of all weights together').choices(
-        [...['layer', 'global']],
-      ),
-    )
-    .option('--exact', 'keep exactly the asked count of weights, ties broken by index')
-    .addOption(
-      new Option(
-        '--on-unreached-end <what>',
-        'when the steps end before the schedule does (default: error)',
-      ).choices([...['error', 'warn']]),
-    )
+      '--epochs <number>',
+      'epochs of pruning and fine-tuning, after warm-up (default: 20)',
+      wholeOption('epochs', 1),
+    );
+  addOneShotAndScan(addMaskOptions(command))
     .option('--batch-size <number>', 'rows a step (default: that of training)', wholeOption('batch-size', 1))
     .option(
       '--learning-rate <rate>',
       "Adam's learning rate at the begin (default: 0.001)",
-      positive('learning-rate'),
+      numberOption('learning-rate', 'a number above 0', (value) => value > 0),
     )
     .addOption(
       new Option('--decay <kind>', 'how the learning rate falls (default: cosine)').choices([
@@ -142,51 +118,24 @@ export function pruneCommand(): Command {
     .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint')
     .action(async (model: string, options: Options, self: Command) => {
       const progress = trainingProgress();
-      const [{ pruneModel, planRun }, { parseRecipe, readRecipe }, { describePlan }] = await Promise.all([
-        import('../../prune/run/run.js'),
-        import('../../prune/run/recipe.js'),
-        import('../../prune/run/chart.js'),
-      ]);
-      const given = Object.fromEntries(
-        RECIPE_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
-      );
-      const own: Recipe = options.recipe === undefined ? {} : await readRecipe(options.recipe);
-      const recipe = parseRecipe({ ...own, ...given }, 'options');
-      if (recipe.sparsity === undefined) {
-        throw invalid(
-          'INVALID_ARGUMENT',
-          'sparsity',
-          'a number in [0, 1), by --sparsity or in the recipe',
-          undefined,
-        );
-      }
-      const shared = {
-        ...options,
-        model,
-        recipe,
+      const recipe = await recipeOf(self, options);
+      const { threads, tensorboard, tensorboardEvery, resume } = options;
+      const common = {
+        ...{ recipe, threads, tensorboard, tensorboardEvery, resume, progress },
         split: givenSplit(self, options),
-        progress,
       };
-      if (options.dryRun === true) {
-        console.log(describePlan(await planRun({ ...shared, output: '' })));
-        return;
+      if (recipe.oneShot) {
+        return oneShot(model, recipe, options, { ...common, data: '', target: '' });
       }
-      const { output } = options;
-      if (output === undefined) throw invalid('INVALID_ARGUMENT', 'output', 'a folder', undefined);
-      const { signal, release } = interruptSignal();
-      try {
-        const { state, test, sparsity, layers } = await pruneModel({ ...shared, output, signal });
-        progress.stop();
-        const { best } = state;
-        console.log(`best epoch ${best?.epoch}: validation RMSE ${best?.validationRmse.toPrecision(5)}`);
-        for (const layer of layers)
-          console.log(`  ${layer.name}: sparsity ${layer.sparsity.toFixed(4)} of ${layer.weights}`);
-        console.log(`sparsity ${sparsity.toFixed(4)}`);
-        if (test !== undefined) console.log(describeMetrics(test));
-        console.log(`written to ${output}`);
-      } finally {
-        progress.stop();
-        release();
+      const [data, target] = [required('data', options.data), required('target', options.target)];
+      const shared = { ...common, model, data, target };
+      if (options.scan === true) return scan(shared, options.output);
+      const { sparsity, sparsityMByN, perLayer, scan: first } = recipe;
+      if ([sparsity, sparsityMByN, perLayer, first?.budget].every((given) => given === undefined)) {
+        const expected = 'a number in [0, 1), by --sparsity or in the recipe';
+        throw invalid('INVALID_ARGUMENT', 'sparsity', expected, undefined);
       }
+      if (options.dryRun === true) return dryRun(shared);
+      return pruneAndPrint(shared, required('output', options.output));
     });
 }

@@ -1,21 +1,13 @@
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
-import type { Metrics } from '../../train/metrics.js';
-import type { SplitSettings } from '../../train/split.js';
+import type { Recipe } from '../../prune/run/recipe.js';
+import { addSplitOptions, share, splitSettings, type DataOptions } from '../data-options.js';
 import { numberOption, wholeOption } from '../options.js';
+import { addMaskOptions, asksToPrune, recipeOf, type PruningOptions } from '../pruning-options.js';
 import { interruptSignal, trainingProgress } from '../training-progress.js';
+import { dryRun, printResult, pruneAndPrint } from '../training-runs.js';
 
-export interface DataOptions {
-  data: string;
-  target: string;
-  split?: string;
-  groupBy?: string;
-  validationShare: number;
-  testShare: number;
-  splitSeed: number;
-}
-
-interface Options extends DataOptions {
+interface Options extends DataOptions, PruningOptions {
   network: string;
   activation: string;
   dropout: number;
@@ -29,52 +21,8 @@ interface Options extends DataOptions {
   threads?: number;
   tensorboard?: string;
   resume?: boolean;
-  output: string;
-}
-
-const share = (name: string) =>
-  numberOption(name, 'a number from 0, below 1', (value) => value >= 0 && value < 1);
-
-/** The options that say which rows do what, for the commands that read a table; `stored`: a model may know them. */
-export function addSplitOptions(command: Command, stored = false): Command {
-  const by = stored ? ' (default: as the model was trained)' : '';
-  return command
-    .option('--split <column>', `column that says train, validation or test; it is no input${by}`)
-    .option('--group-by <column>', 'rows with the same value here stay in one part; it is no input')
-    .option(
-      '--validation-share <share>',
-      'share of rows (or groups) to choose by',
-      share('validation-share'),
-      0.1,
-    )
-    .option('--test-share <share>', 'share of rows (or groups) held out', share('test-share'), 0.1)
-    .option('--split-seed <number>', 'which rows these are', wholeOption('split-seed', 0), 1);
-}
-
-export function splitSettings(options: DataOptions): SplitSettings {
-  if (options.split !== undefined && options.groupBy !== undefined) {
-    throw invalid('INVALID_ARGUMENT', 'split', 'either --split or --group-by', 'both');
-  }
-  return {
-    column: options.split,
-    group: options.groupBy,
-    seed: options.splitSeed,
-    validation: options.validationShare,
-    test: options.testShare,
-  };
-}
-
-/** The split that was asked for by an option; undefined where none was, and the model's own holds. */
-export function givenSplit(command: Command, options: DataOptions): SplitSettings | undefined {
-  const names = ['split', 'groupBy', 'validationShare', 'testShare', 'splitSeed'];
-  return names.some((name) => command.getOptionValueSource(name) === 'cli')
-    ? splitSettings(options)
-    : undefined;
-}
-
-export function describeMetrics({ samples, rmse, mae, r2, ratio }: Metrics): string {
-  const spread = `${ratio.mean.toFixed(4)} ± ${ratio.deviation.toFixed(4)}`;
-  return `RMSE ${rmse.toPrecision(5)}  MAE ${mae.toPrecision(5)}  R² ${r2.toFixed(4)}  pred/true ${spread}  (${samples} held-out rows)`;
+  dryRun?: boolean;
+  output?: string;
 }
 
 /** `espalier train`: a CSV file and a target column in, a trained network out. */
@@ -108,39 +56,79 @@ export function trainCommand(): Command {
       wholeOption('seed', 0),
       1,
     );
+  addMaskOptions(command).option(
+    '--sparsity <share>',
+    'prune while it trains: share of zeros in each layer at the end, from 0 and below 1',
+    share('sparsity'),
+  );
   return addSplitOptions(command)
     .option('--threads <number>', "TensorFlow's threads (default: all cores)", wholeOption('threads', 1))
     .option('--tensorboard <folder>', 'write TensorBoard logs')
     .option('--resume', 'go on from the checkpoint in the output folder')
-    .requiredOption(
-      '--output <folder>',
-      'gets model.json, preprocessing.json, training.json and the checkpoint',
-    )
-    .action(async (options: Options) => {
-      const [{ train }, { parseNetwork }, { parseDecay }] = await Promise.all([
-        import('../../train/train.js'),
-        import('../../train/network.js'),
-        import('../../train/learning-rate.js'),
-      ]);
-      const progress = trainingProgress();
-      const { signal, release } = interruptSignal();
-      try {
-        const { state, test } = await train({
-          ...options,
-          hidden: parseNetwork(options.network),
-          decay: parseDecay(options.decay),
-          split: splitSettings(options),
-          progress,
-          signal,
-        });
-        progress.stop();
-        const { best } = state;
-        console.log(`best epoch ${best?.epoch}: validation RMSE ${best?.validationRmse.toPrecision(5)}`);
-        if (test !== undefined) console.log(describeMetrics(test));
-        console.log(`written to ${options.output}`);
-      } finally {
-        progress.stop();
-        release();
+    .option('--dry-run', 'print the network, the steps and, where it is pruned, every trap; train nothing')
+    .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint')
+    .action(async (options: Options, self: Command) => {
+      const recipe = await recipeOf(self, options);
+      const { epochs, batchSize, learningRate, decay, weightDecay, patience, seed } = options;
+      // What was given on the command line is in the recipe already; the recipe's own win over defaults.
+      const settings = {
+        ...{ epochs, batchSize, learningRate, decay, weightDecay, patience, seed },
+        ...Object.fromEntries(TRAINING.flatMap((n) => (recipe[n] === undefined ? [] : [[n, recipe[n]]]))),
+      };
+      if (recipe.oneShot ?? recipe.scan) {
+        const expected = 'a trained model: `espalier prune` scans it or prunes it in one step';
+        throw invalid('INVALID_ARGUMENT', recipe.oneShot ? 'one-shot' : 'scan', expected, 'a new network');
       }
+      return asksToPrune(recipe)
+        ? trainPruned({ ...options, ...settings }, { ...recipe, ...(settings as Recipe) })
+        : trainDense({ ...options, ...settings });
     });
+}
+
+const TRAINING = ['epochs', 'batchSize', 'learningRate', 'decay', 'weightDecay', 'patience', 'seed'] as const;
+
+function outputOf({ output }: Options): string {
+  if (output === undefined) throw invalid('INVALID_ARGUMENT', 'output', 'a folder, by --output', undefined);
+  return output;
+}
+
+async function networkOf(options: Options) {
+  const [{ parseNetwork }, { parseDecay }] = await Promise.all([
+    import('../../train/network.js'),
+    import('../../train/learning-rate.js'),
+  ]);
+  const { activation, dropout } = options;
+  return { hidden: parseNetwork(options.network), activation, dropout, decay: parseDecay(options.decay) };
+}
+
+/** A new network that is pruned while it trains. */
+async function trainPruned(options: Options, recipe: Recipe): Promise<void> {
+  const { decay, ...model } = await networkOf(options);
+  const { data, target, threads, tensorboard, resume } = options;
+  const shared = {
+    ...{ model, data, target, threads, tensorboard, resume, split: splitSettings(options) },
+    ...{ recipe: { ...recipe, decay }, progress: trainingProgress() },
+  };
+  if (options.dryRun === true) return dryRun(shared);
+  return pruneAndPrint(shared, outputOf(options));
+}
+
+async function trainDense(options: Options): Promise<void> {
+  const { describeNetwork, train } = await import('../../train/train.js');
+  const progress = trainingProgress();
+  const given = { ...options, ...(await networkOf(options)), split: splitSettings(options), progress };
+  if (options.dryRun === true) {
+    console.log(await describeNetwork(given));
+    return;
+  }
+  const output = outputOf(options);
+  const { signal, release } = interruptSignal();
+  try {
+    const result = await train({ ...given, output, signal });
+    progress.stop();
+    printResult(result, output);
+  } finally {
+    progress.stop();
+    release();
+  }
 }

@@ -1,13 +1,16 @@
-/** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what could go wrong. */
+/** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what each layer gets. */
 import { EspalierError, invalid } from '../../errors.js';
-import { learningRateAt } from '../../train/learning-rate.js';
-import { checkSchedule, planSchedule } from '../plan.js';
+import { resolveOptions, type LayerOptions, type PruneOptions } from '../options.js';
+import { planSchedule } from '../plan.js';
 import { ConstantSparsity, PolynomialDecay, type PruningSchedule } from '../schedule.js';
 import { OneCycleSchedule } from '../schedules.js';
-import type { Recipe } from './recipe.js';
+import type { LayerRecipe, Recipe } from './recipe.js';
+import { traps } from './traps.js';
 
 export interface PlannedLayer {
   name: string;
+  /** All of its parameters, biases too. */
+  parameters?: number;
   /** Weights that are pruned: the kernel, not the bias. */
   weights: number;
   /** Share of zeros before. */
@@ -15,6 +18,9 @@ export interface PlannedLayer {
   /** Share of zeros at the end. */
   target: number;
 }
+
+/** A layer as it is: what can be pruned of it, before anything is decided. */
+export type PresentLayer = Omit<PlannedLayer, 'target'>;
 
 export interface Plan {
   /** The recipe with every default filled in. */
@@ -33,21 +39,31 @@ export interface Plan {
   beginStep: number;
   endStep: number;
   layers: PlannedLayer[];
+  /** What pruneLowMagnitude is given. */
+  options: PruneOptions;
   /** A schedule to `target`, with this plan's steps. */
   scheduleTo: (target: number) => PruningSchedule;
+  /** What is worth knowing and no trap. */
+  notes: string[];
   /** Every trap that this plan is near. */
   warnings: string[];
+}
+
+interface Span {
+  beginStep: number;
+  endStep: number;
+  frequency: number;
 }
 
 const USUAL_FREQUENCY = 100;
 
 function makeSchedule(
-  recipe: Recipe,
+  { schedule = 'polynomial', power = 3 }: Pick<Recipe, 'schedule' | 'power'>,
   target: number,
   initialSparsity: number,
-  span: { beginStep: number; endStep: number; frequency: number },
+  span: Span,
 ): PruningSchedule {
-  switch (recipe.schedule ?? 'polynomial') {
+  switch (schedule) {
     case 'constant':
       return new ConstantSparsity({ targetSparsity: target, ...span });
     case 'one-cycle':
@@ -57,22 +73,20 @@ function makeSchedule(
     case 'cubic':
       return new PolynomialDecay({ initialSparsity, finalSparsity: target, power: 3, ...span });
     case 'polynomial':
-      return new PolynomialDecay({
-        initialSparsity,
-        finalSparsity: target,
-        power: recipe.power ?? 3,
-        ...span,
-      });
+      return new PolynomialDecay({ initialSparsity, finalSparsity: target, power, ...span });
   }
 }
 
-function presentSparsity(layers: readonly PlannedLayer[]): number {
+/** The mean of a layer's number over all weights. */
+function weighted(layers: readonly PresentLayer[], of: (layer: PresentLayer) => number): number {
   const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
-  return weights === 0 ? 0 : layers.reduce((sum, layer) => sum + layer.weights * layer.present, 0) / weights;
+  return weights === 0 ? 0 : layers.reduce((sum, layer) => sum + layer.weights * of(layer), 0) / weights;
 }
 
 /** tfmot's masks are last made at the last multiple of the frequency, which may be before the end. */
-function spanOf(recipe: Recipe, stepsPerEpoch: number) {
+function spanOf(recipe: Recipe, stepsPerEpoch: number): Span {
+  // m-by-n masks are made once, in the first step.
+  if (recipe.sparsityMByN) return { beginStep: 1, endStep: 1, frequency: 1 };
   const { epochs = 20, warmUp = 0 } = recipe;
   const ramp = recipe.ramp ?? Math.max(epochs / 2, 1);
   const begin = recipe.beginStep ?? warmUp * stepsPerEpoch + 1;
@@ -81,6 +95,9 @@ function spanOf(recipe: Recipe, stepsPerEpoch: number) {
   const frequency = recipe.frequency ?? Math.max(1, Math.min(USUAL_FREQUENCY, Math.floor(span / 10)));
   // Where the begin is ours to choose, the last update is made to meet the end.
   const beginStep = recipe.beginStep === undefined && span > frequency ? begin + (span % frequency) : begin;
+  if (end <= beginStep) {
+    throw invalid('INVALID_ARGUMENT', 'endStep', `a step after beginStep ${beginStep}`, end);
+  }
   return { beginStep, endStep: end, frequency };
 }
 
@@ -109,83 +126,82 @@ function unreachedReason(plan: Plan): string | undefined {
         `${finalSparsity.toFixed(4)} instead of ${recipe.sparsity}`;
 }
 
-/** The traps of the schedule, and those that only the whole run shows. */
-function traps(plan: Plan, reason: string | undefined): string[] {
-  const { recipe, beginStep, endStep, totalSteps, stepsPerEpoch, totalEpochs, layers } = plan;
-  const { patience, learningRate, decay, frequency } = recipe;
-  const atEnd = learningRateAt(decay, learningRate, Math.min(endStep, totalSteps), totalSteps);
-  const schedule = plan.scheduleTo(recipe.sparsity);
-  const found = checkSchedule(schedule, { steps: totalSteps, stepsPerEpoch, learningRate: atEnd });
-  const told = ['END_NOT_REACHED', 'LAST_UPDATE_MISSES_END'];
-  const warnings = found
-    .filter(({ code }) => reason === undefined || !told.includes(code))
-    .map(({ message }) => message);
-  if (reason !== undefined) warnings.unshift(`the target sparsity is not reached: ${reason}`);
-  const updates = Math.floor(Math.max(0, Math.min(endStep, totalSteps) - beginStep) / frequency) + 1;
-  if (recipe.schedule !== 'constant' && updates < 5) {
-    warnings.push(
-      `masks are made ${updates} times only, every ${frequency} steps: sparsity comes in big jumps`,
-    );
-  }
-  if (stepsPerEpoch < 10) {
-    warnings.push(
-      `an epoch has ${stepsPerEpoch} steps only: a smaller batch gives the schedule more to work with`,
-    );
-  }
-  if (patience !== undefined && endStep <= totalSteps) {
-    const reached = Math.ceil(endStep / stepsPerEpoch);
-    const after = Math.max(0, totalEpochs - reached);
-    warnings.push(
-      patience > after
-        ? `early stopping cannot fire: ${after} epochs are left after the target is reached, patience is ${patience}`
-        : `early stopping counts from epoch ${reached} on, when the target sparsity is reached`,
-    );
-  }
-  for (const { name, weights, present, target } of layers) {
-    if (present > target) {
-      warnings.push(
-        `layer ${name} has sparsity ${present.toFixed(4)} already, more than the ${target} it is to get`,
-      );
+/** What the recipe says of one layer; null: it stays dense. */
+export function recipeOf(recipe: Recipe, name: string): LayerRecipe | null {
+  const own = Object.hasOwn(recipe.perLayer ?? {}, name) ? recipe.perLayer![name]! : {};
+  if (own === false) return null;
+  return typeof own === 'number' ? { sparsity: own } : own;
+}
+
+/** The sparsity of a layer: its own, or the recipe's; undefined if neither tells. */
+export function targetOf(recipe: Recipe, own: LayerRecipe): number | undefined {
+  const pair = own.sparsityMByN ?? (own.sparsity === undefined ? recipe.sparsityMByN : undefined);
+  return pair ? pair[0] / pair[1] : (own.sparsity ?? recipe.sparsity);
+}
+
+/** Throws INVALID_ARGUMENT for a layer that is not there. */
+export function requireKnown(recipe: Recipe, known: readonly string[]): void {
+  const named = [...Object.keys(recipe.perLayer ?? {}), ...(recipe.scan?.layers ?? [])];
+  const unknown = named.find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw invalid('INVALID_ARGUMENT', 'perLayer', `layers among ${known.join(', ')}`, unknown);
+}
+
+/** The layers that are pruned, each with its target. Throws INVALID_ARGUMENT. */
+export function planLayers(recipe: Recipe, layers: readonly PresentLayer[]): PlannedLayer[] {
+  const planned = layers.flatMap((layer) => {
+    const own = recipeOf(recipe, layer.name);
+    if (own === null) return [];
+    const target = targetOf(recipe, own);
+    if (target === undefined || !(target >= 0 && target < 1)) {
+      const expected = `a number in [0, 1), by --sparsity or in the recipe, for layer ${layer.name}`;
+      throw invalid('INVALID_ARGUMENT', 'sparsity', expected, target);
     }
-    if (weights * (1 - target) < 1)
-      warnings.push(`layer ${name} has ${weights} weights: one is left at sparsity ${target}`);
-  }
-  return warnings;
+    return [{ ...layer, target }];
+  });
+  if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
+  return planned;
 }
 
 /**
  * Throws INVALID_ARGUMENT where steps do not fit together, UNREACHED_END (with the numbers) for a schedule that cannot
  * reach its end within the run, unless `onUnreachedEnd` is 'warn'.
+ *
+ * @param layers that may be pruned: those a policy chose
+ * @param known every layer's name; default those of `layers`
  */
 export function planPruning(
   recipe: Recipe,
   stepsPerEpoch: number,
-  layers: readonly Omit<PlannedLayer, 'target'>[],
+  layers: readonly PresentLayer[],
+  known: readonly string[] = layers.map(({ name }) => name),
 ): Plan {
-  const { sparsity, epochs = 20, warmUp = 0, perLayer = {} } = recipe;
-  if (sparsity === undefined || !(sparsity >= 0 && sparsity < 1)) {
-    throw invalid('INVALID_ARGUMENT', 'sparsity', 'a number in [0, 1)', sparsity);
-  }
-  const unknown = Object.keys(perLayer).find((name) => !layers.some((layer) => layer.name === name));
-  if (unknown !== undefined) {
-    throw invalid(
-      'INVALID_ARGUMENT',
-      'perLayer',
-      `layers among ${layers.map(({ name }) => name).join(', ')}`,
-      unknown,
-    );
-  }
+  const { epochs = 20, warmUp = 0, learningRate = 1e-3, decay = 'cosine' } = recipe;
+  requireKnown(recipe, known);
+  const planned = planLayers(recipe, layers);
+  const targets = new Map(planned.map(({ name, target }) => [name, target]));
   const span = spanOf(recipe, stepsPerEpoch);
-  if (span.endStep <= span.beginStep) {
-    throw invalid('INVALID_ARGUMENT', 'endStep', `a step after beginStep ${span.beginStep}`, span.endStep);
-  }
   const totalEpochs = warmUp + epochs;
-  const planned = layers
-    .filter(({ name }) => perLayer[name] !== false)
-    .map((layer) => ({ ...layer, target: (perLayer[layer.name] as number | undefined) ?? sparsity }));
-  if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
-  const { learningRate = 1e-3, decay = 'cosine' } = recipe;
-  const initial = (target: number) => Math.min(recipe.initialSparsity ?? presentSparsity(planned), target);
+  const present = weighted(planned, (layer) => layer.present);
+  const kind = recipe.schedule ?? (recipe.sparsityMByN ? 'constant' : 'polynomial');
+  const scheduleTo = (target: number, own: LayerRecipe = {}) => {
+    const initial = own.initialSparsity ?? recipe.initialSparsity ?? present;
+    const settings = { schedule: own.schedule ?? kind, power: own.power ?? recipe.power };
+    return makeSchedule(settings, target, Math.min(initial, target), span);
+  };
+  const sparsity = targetOf(recipe, {}) ?? weighted(planned, ({ name }) => targets.get(name)!);
+  const { scope, exact, blockSize, blockPooling, sparsityMByN, kerasEpsilon, onUnreachedEnd } = recipe;
+  const perLayer = Object.fromEntries(
+    known
+      .filter((name) => !targets.has(name) || Object.hasOwn(recipe.perLayer ?? {}, name))
+      .map((name): [string, LayerOptions | false] => {
+        const own = targets.has(name) ? recipeOf(recipe, name) : null;
+        if (own === null) return [name, false];
+        const { exact, blockSize, blockPooling, sparsityMByN } = own;
+        const masks = defined({ exact, blockSize, blockPooling, sparsityMByN });
+        return [name, { ...masks, schedule: scheduleTo(targets.get(name)!, own) }];
+      }),
+  );
   const plan: Plan = {
     recipe: { ...recipe, sparsity, epochs, warmUp, frequency: span.frequency, learningRate, decay },
     stepsPerEpoch,
@@ -194,11 +210,22 @@ export function planPruning(
     beginStep: span.beginStep,
     endStep: span.endStep,
     layers: planned,
-    scheduleTo: (target) => makeSchedule(recipe, target, initial(target), span),
+    options: {
+      ...defined({ scope, exact, blockSize, blockPooling, sparsityMByN, kerasEpsilon, onUnreachedEnd }),
+      schedule: scheduleTo(sparsity),
+      perLayer,
+    },
+    scheduleTo,
+    notes: [],
     warnings: [],
   };
+  resolveOptions(plan.options);
   const reason = unreachedReason(plan);
-  if (reason !== undefined && (recipe.onUnreachedEnd ?? 'error') === 'error') throw unreached(plan, reason);
+  if (reason !== undefined && (onUnreachedEnd ?? 'error') === 'error') throw unreached(plan, reason);
   plan.warnings = traps(plan, reason);
   return plan;
+}
+
+function defined<T extends object>(options: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as never;
 }

@@ -7,31 +7,129 @@ import { EspalierError } from '../../errors.js';
 
 export const SCHEDULE_KINDS = ['polynomial', 'cubic', 'linear', 'one-cycle', 'constant'] as const;
 export type ScheduleKind = (typeof SCHEDULE_KINDS)[number];
+export const POLICIES = ['PruneForLatencyOnXNNPack', 'PruneForLatency'] as const;
+export const METHODS = ['magnitude', 'activation-aware'] as const;
 
 const sparsity = z.number().min(0).lt(1);
 const whole = (least: number) => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);
+
+/** Settings of masks, for all layers or for one. */
+const masks = {
+  schedule: z
+    .enum(SCHEDULE_KINDS)
+    .optional()
+    .describe('how sparsity rises; default polynomial, constant with sparsityMByN'),
+  power: z.number().positive().optional().describe('exponent of the polynomial schedule; default 3'),
+  initialSparsity: sparsity
+    .optional()
+    .describe("sparsity at the begin of the schedule; default the model's own"),
+  exact: z
+    .boolean()
+    .optional()
+    .describe("break ties by index, for exactly the asked count; default tfmot's rule"),
+  blockSize: z
+    .tuple([whole(1), whole(1)])
+    .optional()
+    .describe('[height, width] of blocks that are kept or pruned together; default [1, 1]'),
+  blockPooling: z
+    .enum(['AVG', 'MAX'])
+    .optional()
+    .describe('what stands for a block: the mean or the largest of its magnitudes; default AVG'),
+  sparsityMByN: z
+    .tuple([whole(0), whole(1)])
+    .optional()
+    .describe('[m, n]: m zeros in each n weights along the inputs, made in the first step'),
+};
+
+const layerRecipe = z.strictObject({ sparsity: sparsity.optional(), ...masks });
+
+const percent = z.string().regex(/^\d+(\.\d+)?\s*%$/);
+const budget = z
+  .strictObject({
+    sparsity: sparsity.optional().describe('of all pruned weights together, at least'),
+    size: whole(1).optional().describe("bytes of the pruned layers' weights in an .esp file, at most"),
+    latency: z.number().positive().optional().describe('microseconds of the pruned layers, at most'),
+    error: z
+      .union([z.number().positive(), percent])
+      .optional()
+      .describe('RMSE on the validation rows, at most; "2%": so much above that of the dense model'),
+    batch: whole(1).optional().describe('samples at once that latency is for; default 1'),
+  })
+  .refine(
+    ({ sparsity: share, size, latency, error }) =>
+      [share, size, latency, error].filter((given) => given !== undefined).length === 1,
+    { message: 'one of sparsity, size, latency, error' },
+  );
+
+const policy = z.union([
+  z.enum(POLICIES),
+  z.strictObject({
+    name: z.literal('PruneForLatency'),
+    sparsity: sparsity.optional().describe('that pruning will reach; default that of the recipe'),
+    batch: whole(1).optional().describe('samples at once; default 1'),
+    gain: z.number().min(0).lt(1).optional().describe('share of the time that zeros must save; default 0.05'),
+  }),
+]);
 
 export const recipeSchema = z
   .strictObject({
     $schema: z.string().optional().describe('where this schema is; ignored'),
     sparsity: sparsity.optional().describe('share of zeros in every pruned layer at the end, in [0, 1)'),
+    ...masks,
     perLayer: z
-      .record(z.string(), z.union([sparsity, z.literal(false)]))
+      .record(z.string(), z.union([sparsity, z.literal(false), layerRecipe]))
       .optional()
-      .describe('another sparsity for a layer by its name; false leaves the layer dense'),
+      .describe('by layer name: another sparsity, settings that differ, or false to leave the layer dense'),
     scope: z
       .enum(['layer', 'global'])
       .optional()
       .describe('each layer gets the sparsity, or all weights together do; default layer'),
-    exact: z
-      .boolean()
+    policy: policy.optional().describe('chooses the layers; default all that can be pruned'),
+    scan: z
+      .strictObject({
+        budget: budget.optional().describe('what the sparsities proposed for each layer have to meet'),
+        sparsities: z
+          .array(sparsity)
+          .min(1)
+          .optional()
+          .describe('tried layer by layer; default 0.3, 0.5, 0.7, 0.8, 0.9, 0.95'),
+        layers: z.array(z.string()).min(1).optional().describe('that are tried; default all pruned'),
+      })
       .optional()
-      .describe("break ties by index, for exactly the asked count; default tfmot's rule"),
-    schedule: z.enum(SCHEDULE_KINDS).optional().describe('default polynomial'),
-    power: z.number().positive().optional().describe('exponent of the polynomial schedule; default 3'),
-    initialSparsity: sparsity
+      .describe('first see what pruning each layer alone costs; with a budget, prune as that proposes'),
+    oneShot: z
+      .union([
+        z.boolean(),
+        z.strictObject({
+          method: z
+            .enum(METHODS)
+            .optional()
+            .describe('default activation-aware (Wanda) where there are inputs to calibrate with'),
+          calibration: z
+            .array(z.string())
+            .min(1)
+            .optional()
+            .describe('raw little-endian float32 files, one an input of the model; default rows of the data'),
+          rows: whole(1).optional().describe('training rows to calibrate with; default 1024'),
+        }),
+      ])
       .optional()
-      .describe("sparsity at the begin of the schedule; default the model's own"),
+      .describe('prune in one step, without training'),
+    distillation: z
+      .union([
+        z.boolean(),
+        z.strictObject({
+          teacher: z.string().optional().describe('the dense model; default the one that is pruned'),
+          alpha: z
+            .number()
+            .min(0)
+            .max(1)
+            .optional()
+            .describe('share of the teacher in the loss; default 0.5'),
+        }),
+      ])
+      .optional()
+      .describe('learn from the dense model too'),
     epochs: whole(1).optional().describe('epochs of pruning and fine-tuning, after warm-up; default 20'),
     warmUp: whole(0).optional().describe('epochs at the present sparsity before; default 0'),
     ramp: z
@@ -48,6 +146,7 @@ export const recipeSchema = z
       .enum(['error', 'warn'])
       .optional()
       .describe('when the steps end before the schedule does; default error'),
+    kerasEpsilon: z.boolean().optional().describe('Adam adds its epsilon where Keras does; default true'),
     batchSize: whole(1).optional().describe("rows a step; default that of the model's training"),
     learningRate: z.number().positive().optional().describe('at the begin; default 0.001'),
     decay: z
@@ -66,10 +165,12 @@ export const recipeSchema = z
   })
   .meta({
     title: 'espalier recipe',
-    description: 'What `espalier prune --recipe` takes, as YAML or JSON.',
+    description: 'What `espalier prune --recipe` and `espalier train --recipe` take, as YAML or JSON.',
   });
 
 export type Recipe = z.infer<typeof recipeSchema>;
+export type LayerRecipe = z.infer<typeof layerRecipe>;
+export type RecipeBudget = z.infer<typeof budget>;
 
 /** The published JSON Schema (draft 2020-12). */
 export function recipeJsonSchema(): Record<string, unknown> {

@@ -1,183 +1,90 @@
 /** `espalier prune`: a trained model and its data in, a sparse model out, with everything that could go wrong told first. */
-import { readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { LayersModel, Tensor2D } from '@tensorflow/tfjs-node';
-import { EspalierError } from '../../errors.js';
+import type { LayersModel } from '@tensorflow/tfjs-node';
+import { invalid } from '../../errors.js';
 import type { StoredTensor } from '../../train/checkpoint.js';
-import {
-  Dataset,
-  checkShapes,
-  plainPreprocessing,
-  readPreprocessing,
-  writePreprocessing,
-  type Preprocessing,
-} from '../../train/dataset.js';
-import {
-  CHECKPOINT_FILE,
-  checkFitSettings,
-  fit,
-  stepsPerEpoch,
-  type FitSettings,
-  type FitState,
-} from '../../train/fit.js';
-import { accelerate } from '../../train/kernels.js';
-import type { Metrics } from '../../train/metrics.js';
-import { loadLayersModel, modelJsonPath, saveLayersModel } from '../../train/model-files.js';
-import { rescaleOutput, seedDropout } from '../../train/network.js';
-import type { Progress } from '../../train/progress.js';
-import type { SplitSettings } from '../../train/split.js';
-import type { Table } from '../../train/table.js';
+import { checkShapes, readPreprocessing } from '../../train/dataset.js';
+import { loadLayersModel } from '../../train/model-files.js';
+import { runTraining, standardise, type TrainResult, type TrainingHooks } from '../../train/run.js';
 import type { TensorBoardLog } from '../../train/tensorboard.js';
-import { loadTensorFlow, type TensorFlow } from '../../train/tensorflow.js';
-import {
-  TRAINING_FILE,
-  TRAIN_DEFAULTS,
-  evaluateHeldOut,
-  openLog,
-  tableOf,
-  writeTraining,
-} from '../../train/train.js';
+import { Distiller } from '../distill.js';
 import { pruneLowMagnitude } from '../prune-low-magnitude.js';
 import type { Pruned } from '../pruned.js';
-import { planPruning, type Plan } from './plan.js';
+import { prunableWeights } from '../registry.js';
+import { copyModel } from '../strip.js';
+import { layerPaths } from '../targets.js';
+import type { Plan } from './plan.js';
+import { prepare, type ModelWithData, type Prepared, type PruneRunOptions } from './prepare.js';
 import type { Recipe } from './recipe.js';
+import type { SensitivityReport } from '../sensitivity.js';
 
-export interface PruneRunOptions {
-  /** What `espalier train` wrote, or any model: a model.json or its folder, a Keras .h5 or .keras file. */
-  model: string;
-  data: string | Table;
-  target: string;
-  recipe: Recipe;
-  /** Default: the split that the model was trained with. */
-  split?: SplitSettings;
-  /** The folder for model.json, its weights, preprocessing.json, training.json and the checkpoint. */
-  output: string;
-  resume?: boolean;
-  tensorboard?: string;
-  /** Steps between two entries of each layer's sparsity in the log; default 1. */
-  tensorboardEvery?: number;
-  threads?: number;
-  progress?: Progress;
-  signal?: AbortSignal;
-}
+export type { PruneRunOptions } from './prepare.js';
 
-export interface PruneRunResult {
-  plan: Plan;
-  state: FitState;
-  test: Metrics | undefined;
-  /** Sparsity of each layer of the written model, and of all of their weights. */
-  layers: { name: string; weights: number; sparsity: number }[];
+export interface LayerSparsity {
+  name: string;
+  weights: number;
   sparsity: number;
 }
 
-interface Prepared {
-  tensorflow: TensorFlow;
-  model: LayersModel;
-  dataset: Dataset;
-  preprocessing: Preprocessing;
+export interface PruneRunResult extends TrainResult {
   plan: Plan;
-  settings: FitSettings;
-}
-
-/** What of a model's own training its pruning goes on with. */
-async function trainedWith(model: string): Promise<{ batchSize?: number; weightDecay?: number }> {
-  try {
-    const path = join(dirname(await modelJsonPath(model)), TRAINING_FILE);
-    const { run } = JSON.parse(await readFile(path, 'utf8')) as { run?: Record<string, unknown> };
-    const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
-    return { batchSize: number(run?.batchSize), weightDecay: number(run?.weightDecay) };
-  } catch {
-    return {};
-  }
-}
-
-/** The kernels that pruning takes, as they are: layer by layer the share of zeros. */
-function layersOf(pruned: Pruned): { name: string; weights: number; present: number }[] {
-  const layers = new Map<string, { name: string; weights: number; zeros: number }>();
-  for (const { layer, size, variable } of pruned.pruner.weights) {
-    const entry = layers.get(layer) ?? { name: layer, weights: 0, zeros: 0 };
-    entry.weights += size;
-    for (const value of variable.read().dataSync()) if (value === 0) entry.zeros += 1;
-    layers.set(layer, entry);
-  }
-  return [...layers.values()].map(({ name, weights, zeros }) => ({
-    name,
-    weights,
-    present: zeros / weights,
-  }));
-}
-
-/** The model with its output in standardised units, as training wants it; what scales nothing changes nothing. */
-function standardise(tensorflow: TensorFlow, model: LayersModel, { scale }: Preprocessing): void {
-  if (scale.mean === 0 && scale.deviation === 1) return;
-  rescaleOutput(tensorflow, model, 1 / scale.deviation, -scale.mean / scale.deviation);
-}
-
-function destandardise(tensorflow: TensorFlow, model: LayersModel, { scale }: Preprocessing): void {
-  if (scale.mean === 0 && scale.deviation === 1) return;
-  rescaleOutput(tensorflow, model, scale.deviation, scale.mean);
-}
-
-async function prepare(options: PruneRunOptions): Promise<Prepared> {
-  const { model: source, target, recipe, progress = {} } = options;
-  const stored = await readPreprocessing(source);
-  const table = await tableOf(options.data, progress);
-  const split = options.split ?? stored?.split ?? TRAIN_DEFAULTS.split;
-  const preprocessing =
-    stored === undefined ? plainPreprocessing(table, target, split) : { ...stored, split, target };
-  const dataset = new Dataset(table, preprocessing);
-  const tensorflow = await loadTensorFlow({ threads: options.threads, warn: progress.warn });
-  accelerate(tensorflow);
-  const model = await loadLayersModel(tensorflow, source);
-  checkShapes(dataset, model.inputs[0]?.shape.at(-1), model.outputs[0]?.shape.at(-1));
-  const before = await trainedWith(source);
-  const batchSize = recipe.batchSize ?? before.batchSize ?? TRAIN_DEFAULTS.batchSize;
-  const perEpoch = stepsPerEpoch(dataset.split.train.length, batchSize);
-  // Only to know the layers that can be pruned: released before anything trains.
-  const probe = pruneLowMagnitude(model, { onWarning: () => undefined });
-  const layers = layersOf(probe);
-  probe.release();
-  const plan = planPruning({ ...recipe, batchSize }, perEpoch, layers);
-  const settings: FitSettings = {
-    epochs: plan.totalEpochs,
-    batchSize,
-    learningRate: plan.recipe.learningRate,
-    decay: plan.recipe.decay,
-    // Decay shrinks what survives while it has to take over for what is gone: measured on the flights of the example,
-    // as much as in training leaves sparsity 0.75 3 % worse than dense, a tenth of it 0.2 %.
-    weightDecay: recipe.weightDecay ?? (before.weightDecay ?? TRAIN_DEFAULTS.weightDecay) / 10,
-    seed: recipe.seed ?? TRAIN_DEFAULTS.seed,
-    patience: recipe.patience,
-  };
-  checkFitSettings(settings);
-  return { tensorflow, model, dataset, preprocessing, plan, settings };
+  /** Sparsity of each layer of the written model, and of all of their weights. */
+  layers: LayerSparsity[];
+  sparsity: number;
 }
 
 /** What a run would do, without doing it: for `--dry-run`. Throws what `pruneModel` throws before it trains. */
-export async function planRun(options: PruneRunOptions): Promise<Plan> {
-  const { plan, model } = await prepare(options);
+export async function planRun(options: PruneRunOptions): Promise<Plan & { scan: SensitivityReport | null }> {
+  const { plan, model, scan } = await prepare(options);
   model.dispose();
-  return plan;
+  return { ...plan, scan };
 }
 
-function startPruning(model: LayersModel, plan: Plan, progress: Progress): Pruned {
-  const { sparsity, perLayer = {}, scope, exact, onUnreachedEnd } = plan.recipe;
+/** The scan alone: for `--scan`. */
+export async function scanRun(options: PruneRunOptions): Promise<SensitivityReport> {
+  const { recipe } = options;
+  const { scan, model } = await prepare({
+    ...options,
+    // Whether a schedule fits is not asked here.
+    recipe: { ...recipe, sparsity: recipe.sparsity ?? 0, scan: recipe.scan ?? {}, onUnreachedEnd: 'warn' },
+  });
+  model.dispose();
+  return scan!;
+}
+
+/**
+ * The dense model that is learned from, in standardised units.
+ * @throws EspalierError INVALID_ARGUMENT for one that takes other inputs
+ */
+async function teacherOf(
+  { distillation }: Recipe,
+  { tensorflow, model, dataset, preprocessing }: ModelWithData,
+): Promise<{ teacher: LayersModel; alpha?: number } | null> {
+  if (!distillation) return null;
+  const { teacher: path, alpha } = distillation === true ? {} : distillation;
+  if (path === undefined) return { teacher: copyModel(model), alpha };
+  const teacher = await loadLayersModel(tensorflow, path);
+  checkShapes(dataset, teacher.inputs[0]?.shape.at(-1), teacher.outputs[0]?.shape.at(-1));
+  const own = await readPreprocessing(path);
+  if (own !== undefined && JSON.stringify(own.encoder) !== JSON.stringify(preprocessing.encoder)) {
+    const expected = 'a model with the same preprocessing.json, trained on the same columns';
+    throw invalid('INVALID_ARGUMENT', 'teacher', expected, path);
+  }
+  standardise(tensorflow, teacher, preprocessing);
+  return { teacher, alpha };
+}
+
+function startPruning(
+  model: LayersModel,
+  { options, totalSteps }: Plan,
+  warn: (text: string) => void,
+): Pruned {
   return pruneLowMagnitude(model, {
-    schedule: plan.scheduleTo(sparsity),
-    perLayer: Object.fromEntries(
-      Object.entries(perLayer).map(([name, own]) => [
-        name,
-        own === false ? own : { schedule: plan.scheduleTo(own) },
-      ]),
-    ),
-    scope,
-    exact,
-    onUnreachedEnd,
+    ...options,
     // With 'warn' the plan has told already.
-    totalSteps: onUnreachedEnd === 'warn' ? undefined : plan.totalSteps,
+    ...(options.onUnreachedEnd === 'warn' ? {} : { totalSteps }),
     // Warm-up is at the present sparsity.
     keepZeros: true,
-    onWarning: (message) => progress.warn?.(message),
+    onWarning: warn,
   });
 }
 
@@ -238,20 +145,21 @@ function logSparsity(
   log.step(step, values);
 }
 
-/** The sparsity that the weights of the model itself have. */
-function measured(model: LayersModel, names: readonly string[]) {
-  return names.map((name) => {
-    const kernels = model
-      .getLayer(name)
-      .getWeights()
-      .filter(({ shape }) => shape.length >= 2);
-    const values = kernels.flatMap((kernel) => [...kernel.dataSync()]);
-    return {
-      name,
-      weights: values.length,
-      sparsity: values.filter((value) => value === 0).length / values.length,
-    };
+/** The sparsity that the pruned weights of the model itself have, by layer and in all. */
+export function measured(model: LayersModel, names: readonly string[]) {
+  const layers = layerPaths(model as never).flatMap(([name, layer]): LayerSparsity[] => {
+    if (!names.includes(name)) return [];
+    let [weights, zeros] = [0, 0];
+    for (const { variable } of prunableWeights(layer, name)) {
+      const values = variable.read().dataSync();
+      weights += values.length;
+      for (const value of values) if (value === 0) zeros += 1;
+    }
+    return [{ name, weights, sparsity: zeros / weights }];
   });
+  const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
+  const sparsity = layers.reduce((sum, layer) => sum + layer.weights * layer.sparsity, 0) / weights;
+  return { layers, sparsity };
 }
 
 /**
@@ -260,75 +168,79 @@ function measured(model: LayersModel, names: readonly string[]) {
  * INTERRUPTED.
  */
 export async function pruneModel(options: PruneRunOptions): Promise<PruneRunResult> {
-  const { output, progress = {}, signal, tensorboardEvery = 1 } = options;
-  const { tensorflow, model, dataset, preprocessing, plan, settings } = await prepare(options);
-  const { tf } = tensorflow;
-  standardise(tensorflow, model, preprocessing);
+  const { progress = {}, recipe: asked } = options;
+  if (typeof options.model !== 'string' && asked.distillation) {
+    const { teacher } = asked.distillation === true ? {} : asked.distillation;
+    if (teacher === undefined)
+      throw invalid('INVALID_ARGUMENT', 'teacher', 'a dense model, as none is there yet', undefined);
+  }
+  const prepared = await prepare(options);
+  const { tensorflow, model, dataset, preprocessing, plan, settings } = prepared;
   for (const warning of plan.warnings) progress.warn?.(warning);
-  const optimizer = tf.train.adam(settings.learningRate);
-  model.compile({ optimizer, loss: 'meanSquaredError' });
-  const clock = seedDropout(tensorflow, model, settings.seed);
-  const pruned = startPruning(model, plan, progress);
-  const masks = pruned.callback();
-  const log = openLog(tensorflow, options.tensorboard, progress);
+  for (const note of plan.notes) progress.say?.(note);
+  const teacher = await teacherOf(asked, prepared);
   const { recipe, endStep, totalSteps, beginStep } = plan;
   progress.say?.(
-    `pruning to sparsity ${recipe.sparsity}: ${recipe.warmUp} + ${recipe.epochs} epochs of ${plan.stepsPerEpoch} steps, ` +
+    `pruning to sparsity ${+recipe.sparsity.toFixed(4)}: ${recipe.warmUp} + ${recipe.epochs} epochs of ${plan.stepsPerEpoch} steps, ` +
       `masks every ${recipe.frequency} steps from ${beginStep} to ${endStep} of ${totalSteps}`,
   );
-  // Where the end is not reached and that was allowed, the last epoch is the best there is.
-  const counts = () => pruned.pruner.step >= Math.min(endStep, totalSteps);
-  try {
-    const state = await fit({
-      tf,
-      model,
-      optimizer,
-      dataset,
-      settings,
-      trainOnBatch: async (xs: Tensor2D, ys: Tensor2D) => (await pruned.trainOnBatch(xs, ys)) as number,
-      beforeStep: (step) => {
-        clock.step = step;
-      },
-      afterStep: (step, loss, rate) => {
-        if ((step + 1) % tensorboardEvery === 0) logSparsity(log, pruned, step + 1, loss, rate);
-      },
-      afterEpoch: (record) => log?.epoch(record),
-      beforeValidation: () => void masks.onEpochEnd(),
-      sparsity: () => currentSparsity(pruned),
-      counts,
-      extra: pruningState(pruned),
-      checkpoint: join(output, CHECKPOINT_FILE),
-      resume: options.resume ?? false,
-      run: { command: 'prune', ...settings, recipe, target: preprocessing.target, rows: dataset.table.rows },
-      progress,
-      signal,
-    });
-    if (state.best === null)
-      throw new EspalierError('TRAINING_FAILED', 'no epoch reached the target sparsity', {});
-    const stripped = pruned.strip();
-    const test = evaluateHeldOut(tensorflow, stripped, dataset);
-    destandardise(tensorflow, stripped, preprocessing);
-    const layers = measured(
-      stripped,
-      plan.layers.map(({ name }) => name),
-    );
-    const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
-    const sparsity = layers.reduce((sum, layer) => sum + layer.weights * layer.sparsity, 0) / weights;
-    await writePreprocessing(output, preprocessing);
-    await saveLayersModel(tensorflow, stripped, output);
-    const backend = { package: tensorflow.package, version: tensorflow.version };
-    await writeTraining(output, {
-      state,
-      preprocessing,
-      test,
-      trainable: model.countParams(),
-      backend,
-      layers,
-      sparsity,
-    });
-    return { plan, state, test, layers, sparsity };
-  } finally {
-    log?.flush();
-    optimizer.dispose();
-  }
+  let finished = { layers: [] as LayerSparsity[], sparsity: 0 };
+  const result = await runTraining({
+    ...{ tensorflow, model, dataset, settings, progress },
+    ...{ output: options.output, resume: options.resume, tensorboard: options.tensorboard },
+    signal: options.signal,
+    run: {
+      ...{ command: 'prune', ...settings, recipe, target: preprocessing.target, rows: dataset.table.rows },
+      ...(typeof options.model === 'string' ? {} : options.model),
+    },
+    begin: (trained) =>
+      hooksOf(trained, prepared, teacher, options, (stripped) => {
+        finished = measured(
+          stripped,
+          plan.layers.map(({ name }) => name),
+        );
+        return finished;
+      }),
+  });
+  return { ...result, plan, ...finished };
+}
+
+/** Pruning in the loop of training. */
+function hooksOf(
+  model: LayersModel,
+  { plan }: Prepared,
+  taught: { teacher: LayersModel; alpha?: number } | null,
+  { progress = {}, tensorboardEvery = 1 }: PruneRunOptions,
+  measure: (stripped: LayersModel) => Record<string, unknown>,
+): TrainingHooks {
+  const pruned = startPruning(model, plan, (message) => progress.warn?.(message));
+  const masks = pruned.callback();
+  const distiller = taught && new Distiller(model, taught);
+  const { endStep, totalSteps } = plan;
+  return {
+    trainOnBatch: async (xs, ys) => {
+      distiller?.beginBatch(xs);
+      const loss = (await pruned.trainOnBatch(xs, ys)) as number;
+      distiller?.endBatch();
+      return loss;
+    },
+    afterStep: (log, step, loss, rate) => {
+      if ((step + 1) % tensorboardEvery === 0) logSparsity(log, pruned, step + 1, loss, rate);
+    },
+    beforeValidation: () => void masks.onEpochEnd(),
+    sparsity: () => currentSparsity(pruned),
+    // Where the end is not reached and that was allowed, the last epoch is the best there is.
+    counts: () => pruned.pruner.step >= Math.min(endStep, totalSteps),
+    extra: pruningState(pruned),
+    noBest: 'no epoch reached the target sparsity',
+    finish: () => {
+      const stripped = pruned.strip();
+      return { model: stripped, more: measure(stripped) };
+    },
+    release: () => {
+      distiller?.release();
+      taught?.teacher.dispose();
+      pruned.release();
+    },
+  };
 }
