@@ -1,5 +1,6 @@
 /** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what each layer gets. */
 import { EspalierError, invalid } from '../../errors.js';
+import { requireMByN } from '../mask.js';
 import { resolveOptions, type LayerOptions, type PruneOptions } from '../options.js';
 import { planSchedule } from '../plan.js';
 import { ConstantSparsity, PolynomialDecay, type PruningSchedule } from '../schedule.js';
@@ -136,6 +137,7 @@ export function recipeOf(recipe: Recipe, name: string): LayerRecipe | null {
 /** The sparsity of a layer: its own, or the recipe's; undefined if neither tells. */
 export function targetOf(recipe: Recipe, own: LayerRecipe): number | undefined {
   const pair = own.sparsityMByN ?? (own.sparsity === undefined ? recipe.sparsityMByN : undefined);
+  if (pair) requireMByN(pair);
   return pair ? pair[0] / pair[1] : (own.sparsity ?? recipe.sparsity);
 }
 
