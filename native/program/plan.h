@@ -20,11 +20,17 @@ struct Step {
   uint32_t output;
 };
 
-// Plans: one for each batch up to kSampleMajorMax, then panels of 16, 32 and 64 columns.
-inline constexpr size_t kPlans = kSampleMajorMax + 3;
+// Plans: one for each batch up to kSampleMajorMax, then one for each width of panels.
+inline constexpr size_t kPlans = kSampleMajorMax + kPanelWidths;
 inline size_t plan_index(size_t batch) {
   if (batch <= kSampleMajorMax) return batch - 1;
-  return batch <= 16 ? kSampleMajorMax : batch <= 32 ? kSampleMajorMax + 1 : kSampleMajorMax + 2;
+  return kSampleMajorMax + static_cast<size_t>(panel_width_index(static_cast<int>(batch)));
+}
+// Samples, or the columns that its panels have room for: 16, 32 or 64.
+inline int plan_columns(size_t index) {
+  if (index < kSampleMajorMax) return static_cast<int>(index) + 1;
+  const int width = kPanelWidth[index - kSampleMajorMax];
+  return width <= 16 ? 16 : width <= 32 ? 32 : kPanelColumns;
 }
 
 struct Plan {

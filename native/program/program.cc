@@ -7,10 +7,6 @@
 namespace espalier {
 namespace {
 
-int plan_columns(size_t index) {
-  return index < kSampleMajorMax ? static_cast<int>(index) + 1 : 16 << (index - kSampleMajorMax);
-}
-
 // Waking a thread for less than this does not pay.
 constexpr double kThreadNs = 8000;
 

@@ -10,7 +10,13 @@ namespace {
 class Packer {
  public:
   Packer(const CsrView& csr, const BlockCounts& counts, ShortBlocks& pack)
-      : csr_(csr), counts_(counts), pack_(pack), place_(counts.blocks) {}
+      : csr_(csr),
+        counts_(counts),
+        pack_(pack),
+        place_(counts.blocks),
+        cols_(pack.block_cols),
+        bits_(short_block_index_bits(pack.block_cols)),
+        word_steps_(short_block_word_steps(pack.block_cols)) {}
 
   void add_group(const uint32_t* rows) {
     pack_.group_blocks.push_back(static_cast<uint32_t>(pack_.offsets.size()));
@@ -25,8 +31,9 @@ class Packer {
 
  private:
   struct Place {
-    uint32_t step;       // of the block's first step among all steps
-    uint32_t word_step;  // the same step's place among the indices, 16 a word
+    uint32_t step;  // of the block's first step among all steps
+    uint32_t word;  // of its index
+    uint32_t bit;   // of its index in the word
   };
 
   void find_longest(const uint32_t* rows) {
@@ -40,17 +47,16 @@ class Packer {
 
   // Gives each block that has steps its place: those of one step first.
   void place_blocks() {
-    std::array<std::vector<uint32_t>, kShortBlockCols + 1> by_steps;
-    for (uint32_t b = 0; b < counts_.blocks; ++b) by_steps[longest_[b]].push_back(b);
+    for (auto& blocks : by_steps_) blocks.clear();
+    for (uint32_t b = 0; b < counts_.blocks; ++b) by_steps_[longest_[b]].push_back(b);
     auto step = static_cast<uint32_t>(pack_.weights.size() / kShortBlockLanes);
     auto word = static_cast<uint32_t>(pack_.words.size() / kShortBlockLanes);
-    for (uint32_t steps = 1; steps <= kShortBlockCols; ++steps) {
-      const uint32_t blocks_a_word = kShortBlockWordSteps / steps;
+    for (uint32_t steps = 1; steps <= cols_; ++steps) {
+      const uint32_t blocks_a_word = word_steps_ / steps;
       uint32_t in_run = 0;
-      for (uint32_t b : by_steps[steps]) {
+      for (uint32_t b : by_steps_[steps]) {
         pack_.offsets.push_back(static_cast<uint16_t>(first_col(b)));
-        place_[b] = {step, (word + in_run / blocks_a_word) * kShortBlockWordSteps +
-                               in_run % blocks_a_word * steps};
+        place_[b] = {step, word + in_run / blocks_a_word, in_run % blocks_a_word * steps * bits_};
         step += steps;
         ++in_run;
       }
@@ -66,27 +72,27 @@ class Packer {
     Place place = {};
     for (int32_t i = csr_.row_ptr[row]; i < csr_.row_ptr[row + 1]; ++i) {
       const uint32_t col = static_cast<uint32_t>(csr_.col_idx[i]);
-      if (col / kShortBlockCols != block) {
-        block = col / kShortBlockCols;
+      if (col / cols_ != block) {
+        block = col / cols_;
         place = place_[block];
       }
       pack_.weights[size_t{place.step} * kShortBlockLanes + lane] = csr_.values[i];
-      pack_.words[size_t{place.word_step / kShortBlockWordSteps} * kShortBlockLanes + lane] |=
-          (col - first_col(block)) << 2 * (place.word_step % kShortBlockWordSteps);
+      pack_.words[size_t{place.word} * kShortBlockLanes + lane] |= (col - first_col(block))
+                                                                   << place.bit;
       ++place.step;
-      ++place.word_step;
+      place.bit += bits_;
     }
   }
 
-  uint32_t first_col(uint32_t block) const {
-    return std::min(block * kShortBlockCols, csr_.cols - kShortBlockCols);
-  }
+  uint32_t first_col(uint32_t block) const { return std::min(block * cols_, csr_.cols - cols_); }
 
   const CsrView& csr_;
   const BlockCounts& counts_;
   ShortBlocks& pack_;
   std::vector<uint8_t> longest_;
   std::vector<Place> place_;
+  std::array<std::vector<uint32_t>, kShortBlockMostBlockCols + 1> by_steps_;
+  uint32_t cols_, bits_, word_steps_;
 };
 
 }  // namespace
@@ -107,16 +113,17 @@ std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes) {
   return order;
 }
 
-ShortBlocks pack_short_blocks(const CsrView& csr, const BlockCounts& counts,
+ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const BlockCounts& counts,
                               std::vector<uint32_t> order) {
   ShortBlocks pack;
+  pack.block_cols = block_cols;
   pack.rows = csr.rows;
   pack.cols = csr.cols;
   pack.order = std::move(order);
   pack.in_order = pack.order == rows_in_order(csr.rows, kShortBlockLanes);
   const PermuteBlockCount size = count_permute_block(counts, pack.order, kShortBlockLanes);
   pack.weights.reserve(size.steps * kShortBlockLanes);
-  pack.words.reserve((size.steps / 15 + 4 * size.groups) * kShortBlockLanes);
+  pack.words.reserve((size.steps / 8 + block_cols * size.groups) * kShortBlockLanes);
   pack.offsets.reserve(size.blocks);
   Packer packer(csr, counts, pack);
   pack.row_block_groups.push_back(0);

@@ -1,11 +1,10 @@
-// Short permute-blocks: the sparse layout for one to four samples on AVX2 from half to nine tenths
-// of zeros.
+// Short permute-blocks: the sparse layouts for one to four samples on AVX2.
 //
 // As in permute_block.h, a group is 8 rows, one a vector lane, and x is gone over in blocks. Here a
-// block is 4 columns: they fill half a register, both halves alike, and the permute stays inside a
-// half, which takes half the time of one across a whole AVX2 register and no blend. An index is
-// then two bits. 16 of them, of as many steps, lie in a word of a lane, the first in its lowest
-// bits, and a shift a step brings them down.
+// block is 4 or 8 columns. Four fill half a register, both halves alike, and the permute stays
+// inside a half, which takes half the work of one across a whole AVX2 register; eight need less
+// padding. An index is two or three bits. 16 or 10 of them, of as many steps, lie in a word of a
+// lane, the first in its lowest bits.
 //
 //   group 0: blocks of 1 step:  offsets o o o ...   words [8] of 16 blocks each   weights w x 8 a
 //   step
@@ -13,9 +12,10 @@
 //            blocks of 3 steps:                     words [8] of  5 blocks each
 //            blocks of 4 steps:                     words [8] of  4 blocks each
 //
-// Blocks without non-zeros are left out. Rows with fewer non-zeros in a block than the longest of
-// their group are padded with zero weights. Where four does not divide the columns, the last block
-// starts at the fourth column from the end, so that no kernel reads beyond x.
+// (with 8 columns up to 8 steps, and 10, 5, 3, 2, 2, 1, 1, 1 blocks a word). Blocks without
+// non-zeros are left out. Rows with fewer non-zeros in a block than the longest of their group are
+// padded with zero weights. Where the columns of a block do not divide those of the matrix, the
+// last block starts that many columns from the end, so that no kernel reads beyond x.
 #ifndef ESPALIER_NATIVE_SPARSE_SHORT_BLOCKS_H_
 #define ESPALIER_NATIVE_SPARSE_SHORT_BLOCKS_H_
 
@@ -29,17 +29,24 @@
 
 namespace espalier {
 
-inline constexpr uint32_t kShortBlockCols = 4;
+inline constexpr uint32_t kShortBlockMostBlockCols = 8;
 inline constexpr uint32_t kShortBlockLanes = 8;
 inline constexpr uint32_t kShortBlockMostCols = 65536;  // an offset has 16 bits
-inline constexpr uint32_t kShortBlockWordSteps = 16;
+// block_cols: 4 or 8.
+inline constexpr uint32_t short_block_index_bits(uint32_t block_cols) {
+  return block_cols == 4 ? 2 : 3;
+}
+inline constexpr uint32_t short_block_word_steps(uint32_t block_cols) {
+  return 32 / short_block_index_bits(block_cols);
+}
 
 struct ShortBlocks {
   uint32_t rows = 0;
   uint32_t cols = 0;
+  uint32_t block_cols = 0;
   bool in_order = false;               // lane l of group g is row 8 g + l
   std::vector<uint32_t> order;         // [groups][8], kNoRow where a lane has none
-  std::vector<uint32_t> runs;          // [groups][4]: the blocks of 1, 2, 3 and 4 steps
+  std::vector<uint32_t> runs;          // [groups][block_cols]: the blocks of 1, 2, ... steps
   std::vector<uint32_t> group_blocks;  // [groups + 1]: where a group's offsets begin
   std::vector<uint32_t> group_words;   // [groups + 1]
   std::vector<uint32_t> group_steps;   // [groups + 1]
@@ -60,9 +67,9 @@ struct ShortBlocks {
 // Rows by their number of non-zeros, most first, inside row blocks of permute_row_block.
 std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes);
 
-// counts: by blocks of kShortBlockCols; order: groups of kShortBlockLanes rows.
-// 4 <= cols <= kShortBlockMostCols.
-ShortBlocks pack_short_blocks(const CsrView& csr, const BlockCounts& counts,
+// counts: by blocks of block_cols, 4 or 8; order: groups of kShortBlockLanes rows.
+// block_cols <= cols <= kShortBlockMostCols. O(nnz + rows * blocks).
+ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const BlockCounts& counts,
                               std::vector<uint32_t> order);
 
 }  // namespace espalier

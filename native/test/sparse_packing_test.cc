@@ -153,18 +153,21 @@ TEST(PermuteBlock, GroupingNeedsFewerStepsThanTheOrderOfUnevenRows) {
 
 TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
   for (const Csr& csr : matrices()) {
-    if (csr.cols < kShortBlockCols) continue;
-    const BlockCounts counts = count_blocks(csr.view(), kShortBlockCols);
-    for (const auto& order :
-         {rows_in_order(csr.rows, kShortBlockLanes), rows_by_count(csr.view(), kShortBlockLanes)}) {
-      const ShortBlocks pack = pack_short_blocks(csr.view(), counts, order);
+    for (const auto& [block_cols, in_order] :
+         {std::pair{4u, true}, {4u, false}, {8u, true}, {8u, false}}) {
+      if (csr.cols < block_cols) continue;
+      const BlockCounts counts = count_blocks(csr.view(), block_cols);
+      const auto order = in_order ? rows_in_order(csr.rows, kShortBlockLanes)
+                                  : rows_by_count(csr.view(), kShortBlockLanes);
+      const ShortBlocks pack = pack_short_blocks(csr.view(), block_cols, counts, order);
+      const uint32_t index_bits = short_block_index_bits(block_cols);
       Entries entries;
       for (size_t group = 0; group + 1 < pack.group_steps.size(); ++group) {
         size_t block = pack.group_blocks[group], step = pack.group_steps[group];
         size_t word = pack.group_words[group];
-        for (uint32_t steps = 1; steps <= kShortBlockCols; ++steps) {
-          const uint32_t blocks = pack.runs[group * 4 + steps - 1];
-          const uint32_t blocks_a_word = kShortBlockWordSteps / steps;
+        for (uint32_t steps = 1; steps <= block_cols; ++steps) {
+          const uint32_t blocks = pack.runs[group * block_cols + steps - 1];
+          const uint32_t blocks_a_word = short_block_word_steps(block_cols) / steps;
           for (uint32_t i = 0; i < blocks; ++i, ++block) {
             for (uint32_t s = 0; s < steps; ++s, ++step) {
               for (uint32_t lane = 0; lane < kShortBlockLanes; ++lane) {
@@ -172,13 +175,14 @@ TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
                 if (weight == 0) continue;
                 const uint32_t bits =
                     pack.words[(word + i / blocks_a_word) * kShortBlockLanes + lane];
-                const uint32_t index = bits >> 2 * (i % blocks_a_word * steps + s) & 3;
+                const uint32_t index =
+                    bits >> index_bits * (i % blocks_a_word * steps + s) & (block_cols - 1);
                 const uint32_t row = pack.order[group * kShortBlockLanes + lane];
                 EXPECT_TRUE(
                     entries.emplace(std::pair{row, pack.offsets[block] + index}, weight).second);
               }
             }
-            EXPECT_LE(pack.offsets[block] + kShortBlockCols, csr.cols);
+            EXPECT_LE(pack.offsets[block] + block_cols, csr.cols);
           }
           word += (blocks + blocks_a_word - 1) / blocks_a_word;
         }

@@ -88,7 +88,7 @@ function toBfloat16(value: number): number {
   float[0] = value;
   const bits = word[0] as number;
   word[0] = (bits + 0x7fff + ((bits >>> 16) & 1)) & 0xffff0000;
-  if (!Number.isFinite(float[0])) word[0] = (word[0]) - 0x10000;
+  if (!Number.isFinite(float[0])) word[0] = word[0] - 0x10000;
   return float[0];
 }
 

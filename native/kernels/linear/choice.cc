@@ -24,21 +24,26 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
            }});
     }
   }
+  std::vector<ValueFormat> formats = {ValueFormat::kFloat32};
+  if (format != ValueFormat::kFloat32) formats.push_back(format);
   const ShortBlocksKernels* short_blocks = short_blocks_kernels(isa);
   if (n <= kSampleMajorMax && short_blocks != nullptr) {
-    if (std::optional<ShortBlocksPlan> plan = plan_short_blocks(csr)) {
-      const double ns = short_blocks_ns(isa, *plan, n, cold), bytes = plan->bytes;
-      list.push_back({short_blocks->layout, ns, bytes,
-                      [=, plan = std::make_shared<ShortBlocksPlan>(std::move(*plan))] {
-                        return make_short_blocks_layout(csr, bias, *short_blocks, *plan);
-                      }});
+    for (const auto& width : short_blocks->widths) {
+      std::optional<ShortBlocksPlan> counted = plan_short_blocks(csr, width.block_cols);
+      if (!counted) continue;
+      const auto plan = std::make_shared<ShortBlocksPlan>(std::move(*counted));
+      for (ValueFormat stored : formats) {
+        const ShortBlocksForm& form = width.forms[static_cast<int>(stored)];
+        const double bytes = short_blocks_bytes(*plan, stored);
+        list.push_back(
+            {form.layout, short_blocks_ns(isa, *plan, stored, n, cold), bytes,
+             [=, &form] { return make_short_blocks_layout(csr, bias, form, stored, *plan); }});
+      }
     }
   }
   const SellKernels* sell = sell_kernels(isa);
   if (n <= kSampleMajorMax && sell != nullptr && csr.cols <= kSellMostCols) {
     const SellCount count = count_sell(csr, sell->lanes);
-    std::vector<ValueFormat> formats = {ValueFormat::kFloat32};
-    if (format != ValueFormat::kFloat32) formats.push_back(format);
     for (ValueFormat stored : formats) {
       const double entry_bytes = 2.0 + value_bytes(stored);
       list.push_back({sell->forms[static_cast<int>(stored)].layout,
@@ -59,7 +64,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
 std::vector<std::string> layout_names(Isa isa) {
   std::vector<std::string> names = {"csr", "dense", "tiles"};
   if (const ShortBlocksKernels* kernels = short_blocks_kernels(isa)) {
-    names.push_back(kernels->layout);
+    for (const auto& width : kernels->widths) names.push_back(width.forms[0].layout);
   }
   if (const SellKernels* kernels = sell_kernels(isa)) names.push_back(kernels->forms[0].layout);
   if (const PermuteBlockKernels* kernels = permute_block_kernels(isa)) {

@@ -13,10 +13,6 @@
 namespace espalier {
 namespace {
 
-// Panels of up to 8, 16, 32, 48 and 64 columns.
-constexpr int kWidths = 5;
-int width_class(int n) { return n <= 8 ? 0 : n <= 16 ? 1 : n <= 32 ? 2 : n <= 48 ? 3 : 4; }
-
 struct DenseSamplesCost {
   double tile_col;  // a column of a tile of 16 rows
   double tile;
@@ -50,40 +46,86 @@ struct ReadRates {
 struct Costs {
   ReadRates rates;
   DenseSamplesCost dense_samples[4];
-  DensePanelCost dense_panel[kWidths];
-  PermuteCost permute[3][4];        // by form and samples
-  ShortBlocksCost short_blocks[4];  // by samples
+  DensePanelCost dense_panel[kPanelWidths];
+  PermuteCost permute[3][4];           // by form and samples
+  ShortBlocksCost short_blocks[2][4];  // blocks of 4 and 8 columns, by samples
   SellCost sell;
-  RowTileCost row_tiles[kWidths];
+  RowTileCost row_tiles[kPanelWidths];
 };
 
 constexpr Costs kAvx512Costs = {
     {115, 94, 25},
     {{0.61, 3}, {0.76, 4}, {1.07, 5}, {1.09, 5}},
-    {{0.160, 0.5}, {0.277, 0.5}, {0.565, 1.0}, {0.856, 1.2}, {1.105, 2.3}},
+    {{0.160, 0.5},
+     {0.160, 0.5},
+     {0.160, 0.5},
+     {0.277, 0.5},
+     {0.437, 1.0},
+     {0.565, 1.0},
+     {0.856, 1.2},
+     {1.105, 2.3}},
     {{{1.00, 0.4, 3.2, 7.9}, {1.85, 0.4, 4.7, 18}, {2.80, 1.0, 5.8, 22}, {3.75, 1.2, 6.0, 26}},
      {{0.75, 0.45, 2.6, 6.4}, {1.18, 0.5, 3.7, 15}, {1.59, 0.9, 5.5, 22}, {2.11, 0.9, 8.0, 24}},
      {{2.10, 0.4, 3.2, 7.9}, {2.95, 0.4, 4.7, 18}, {3.80, 1.0, 5.8, 22}, {4.65, 1.2, 6.0, 26}}},
     {},
     {},
-    {{0.27, 1.2}, {0.375, 1.1}, {0.665, 1.9}, {0.985, 3.0}, {1.29, 3.4}}};
+    {{0.27, 1.2},
+     {0.27, 1.2},
+     {0.27, 1.2},
+     {0.375, 1.1},
+     {0.665, 1.9},
+     {0.665, 1.9},
+     {0.985, 3.0},
+     {1.29, 3.4}}};
 
 constexpr Costs kAvx2Costs = {
     {88, 66, 15},
     {{0.45, 5}, {0.75, 12}, {1.10, 20}, {1.50, 30}},
-    {{0.270, 0.6}, {0.505, 0.8}, {0.80, 1.4}, {1.09, 2.0}, {1.50, 3.5}},
-    {{{1.10, 0.5, 5.0, 9}, {2.1, 0.8, 9.0, 12}, {3.0, 1.0, 13, 15}, {4.1, 1.3, 19, 20}}, {}},
-    {{0.335, 0.07, 11}, {0.66, 0.12, 12}, {0.93, 0.33, 13}, {1.20, 0.55, 14}},
+    {{0.110, 1.0},
+     {0.140, 1.0},
+     {0.195, 1.0},
+     {0.345, 0.8},
+     {0.53, 1.2},
+     {0.74, 1.4},
+     {1.05, 2.0},
+     {1.43, 3.5}},
+    {{}, {}},
+    {{{0.46, 0.02, 11}, {0.78, 0.02, 14}, {1.10, 0.05, 16}, {1.35, 0.10, 25}},
+     {{0.62, 0.02, 14}, {1.18, 0.05, 14}, {1.55, 0.10, 16}, {2.05, 0.15, 25}}},
     {1.98, 4},
-    {{0.35, 1.2}, {0.53, 1.9}, {1.00, 3.5}, {1.45, 6.0}, {1.90, 7.5}}};
+    {{0.35, 1.2},
+     {0.35, 1.2},
+     {0.35, 1.2},
+     {0.53, 1.9},
+     {0.70, 3.0},
+     {1.00, 3.5},
+     {1.45, 6.0},
+     {1.90, 7.5}}};
 
 constexpr Costs kPortableCosts = {{88, 66, 15},
                                   {{0.90, 11}, {1.67, 27}, {2.57, 38}, {3.34, 50}},
-                                  {{0.44, 4.4}, {0.88, 8.8}, {1.80, 16}, {2.68, 25}, {3.66, 31}},
+                                  {{0.44, 4.4},
+                                   {0.44, 4.4},
+                                   {0.44, 4.4},
+                                   {0.88, 8.8},
+                                   {1.34, 12},
+                                   {1.80, 16},
+                                   {2.68, 25},
+                                   {3.66, 31}},
                                   {{}, {}},
-                                  {},
+                                  {{}, {}},
                                   {2.4, 5},
-                                  {{0.52, 1.7}, {1.11, 2.7}, {1.75, 5.2}, {2.9, 7.3}, {3.6, 9.7}}};
+                                  {{0.52, 1.7},
+                                   {0.52, 1.7},
+                                   {0.52, 1.7},
+                                   {1.11, 2.7},
+                                   {1.75, 5.2},
+                                   {1.75, 5.2},
+                                   {2.9, 7.3},
+                                   {3.6, 9.7}}};
+
+// To make floats of the 8 weights of a step, by format.
+constexpr double kDecodeStep[kValueFormats] = {0, 0.2, 0.2, 0.2};
 
 // A call does nothing in less.
 constexpr double kCall = 8;
@@ -126,7 +168,7 @@ double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n, bool cold) {
     const DenseSamplesCost& cost = costs(isa).dense_samples[std::max(n, 1) - 1];
     return at_least_reading(isa, tiles * (cols * cost.tile_col + cost.tile), bytes, cold);
   }
-  const DensePanelCost& cost = costs(isa).dense_panel[width_class(n)];
+  const DensePanelCost& cost = costs(isa).dense_panel[panel_width_index(n)];
   // The rows that a kernel takes at once.
   const uint32_t unit = isa != Isa::kAvx512 ? 4 : n <= 16 ? 16 : n <= 48 ? 8 : 4;
   return at_least_reading(isa, round_up(rows, unit) * cols * cost.row_col + rows * cost.row, bytes,
@@ -148,11 +190,12 @@ double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n, bool cold)
   return at_least_reading(isa, ns, (plan.form->compressed ? 1.3 : 1.0) * plan.bytes, cold);
 }
 
-double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, int n, bool cold) {
-  const ShortBlocksCost& cost = costs(isa).short_blocks[n - 1];
-  const double ns =
-      cost.step * plan.size.steps + cost.block * plan.size.blocks + cost.group * plan.size.groups;
-  return at_least_reading(isa, ns, plan.bytes, cold);
+double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, ValueFormat format, int n, bool cold) {
+  const ShortBlocksCost& cost = costs(isa).short_blocks[plan.block_cols == 4 ? 0 : 1][n - 1];
+  const double decode = kDecodeStep[static_cast<int>(format)];
+  const double ns = (cost.step + decode) * plan.size.steps + cost.block * plan.size.blocks +
+                    cost.group * plan.size.groups;
+  return at_least_reading(isa, ns, short_blocks_bytes(plan, format), cold);
 }
 
 double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, double entry_bytes, int n,
@@ -164,7 +207,7 @@ double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, double entry_byt
 
 double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const RowTilesPlan& plan,
                     int n, bool cold) {
-  const RowTileCost& cost = costs(isa).row_tiles[width_class(n)];
+  const RowTileCost& cost = costs(isa).row_tiles[panel_width_index(n)];
   const double tiles = std::ceil(static_cast<double>(cols) / plan.tile_cols);
   // Tiles between the first and the last visit only rows that have something in them.
   const double entries = static_cast<double>(nnz);

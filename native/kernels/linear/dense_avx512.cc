@@ -25,13 +25,14 @@ bool wide_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilog
                 const PanelBatch& batch, uint32_t begin, uint32_t end) {
   switch ((batch.n + 15) / 16) {
     case 1:
-      return dense_panel<Zmm, 16, 1>(weights, rows, cols, epilogue, batch, begin, end);
+      return dense_panel<Zmm, 1, false, 16>(weights, rows, cols, epilogue, batch, begin, end);
     case 2:
-      return dense_panel<Zmm, 8, 2>(weights, rows, cols, epilogue, batch, begin, end);
+      return dense_panel<Zmm, 2, false, 8, 8>(weights, rows, cols, epilogue, batch, begin, end);
     case 3:
-      return dense_panel<Zmm, 8, 3>(weights, rows, cols, epilogue, batch, begin, end);
+      return dense_panel<Zmm, 3, false, 8, 8>(weights, rows, cols, epilogue, batch, begin, end);
     default:
-      return dense_panel<Zmm, 4, 4>(weights, rows, cols, epilogue, batch, begin, end);
+      return dense_panel<Zmm, 4, false, 4, 4, 4, 4>(weights, rows, cols, epilogue, batch, begin,
+                                                    end);
   }
 }
 
@@ -49,7 +50,7 @@ bool panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& e
   strip.x += strip.n;
   strip.y += strip.n;
   strip.n = last;
-  return dense_panel<Ymm, 16, 1>(weights, rows, cols, epilogue, strip, begin, end) && finite;
+  return dense_panel<Ymm, 1, false, 16>(weights, rows, cols, epilogue, strip, begin, end) && finite;
 }
 
 }  // namespace

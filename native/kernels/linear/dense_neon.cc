@@ -26,11 +26,12 @@ bool panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& e
   int left = batch.n;
   for (; left > 8; left -= 16, strip.x += 16, strip.y += 16) {
     strip.n = left < 16 ? left : 16;
-    finite &= dense_panel<Neon, 4, 4>(weights, rows, cols, epilogue, strip, begin, end);
+    finite &=
+        dense_panel<Neon, 4, false, 4, 4, 4, 4>(weights, rows, cols, epilogue, strip, begin, end);
   }
   strip.n = left;
   if (left > 0) {
-    finite &= dense_panel<Neon, 8, 2>(weights, rows, cols, epilogue, strip, begin, end);
+    finite &= dense_panel<Neon, 2, false, 8, 8>(weights, rows, cols, epilogue, strip, begin, end);
   }
   return finite;
 }

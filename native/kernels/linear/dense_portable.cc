@@ -28,7 +28,8 @@ bool panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& e
   PanelBatch strip = batch;
   for (int left = batch.n; left > 0; left -= 8, strip.x += 8, strip.y += 8) {
     strip.n = left < 8 ? left : 8;
-    finite &= dense_panel<Quad, 4, 2>(weights, rows, cols, epilogue, strip, begin, end);
+    finite &=
+        dense_panel<Quad, 2, false, 4, 4, 4, 4>(weights, rows, cols, epilogue, strip, begin, end);
   }
   return finite;
 }

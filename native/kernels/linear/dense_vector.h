@@ -100,7 +100,7 @@ struct ColumnBlock {
 
 // kRows neighbouring rows of a tile by kVectors vectors of columns, the sums in registers. kSpread:
 // four weights come in one load, where loads are what there is not enough of.
-template <typename V, int kRows, int kVectors, bool kSpread>
+template <typename V, int kRows, int kVectors, bool kSpread, bool kFetch>
 ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, const PanelBatch& batch,
                                           uint32_t row, uint32_t rows, const Epilogue& epilogue,
                                           ColumnBlock block, uint32_t live_lanes) {
@@ -117,7 +117,7 @@ ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, cons
   }
   for (uint32_t col = block.begin; col < block.end; ++col, w += kTileRows, x += batch.ldx) {
     // The same place of the next tile: weights come from far away, and only once a panel.
-    __builtin_prefetch(w + tile_size, 0, 2);
+    if (kFetch) __builtin_prefetch(w + tile_size, 0, 2);
     typename V::Vector inputs[kVectors];
     ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) inputs[v] = V::load(x + v * V::kWidth);
     typename V::Vector fours[(kRows + 3) / 4];
@@ -153,8 +153,27 @@ ESPALIER_INLINE uint32_t dense_panel_rows(const float* w, size_t tile_size, cons
 constexpr uint32_t kPanelBlockFloats = 20 * 1024 / sizeof(float);
 constexpr uint32_t kLeastBlockCols = 64;
 
-// batch.n fills kVectors vectors, the last perhaps in part.
-template <typename V, int kRows, int kVectors, bool kSpread = false>
+// The 16 rows of a tile, kRows... at a time.
+template <typename V, int kVectors, bool kSpread, int kFirst, int... kRest>
+ESPALIER_INLINE uint32_t dense_panel_tile(const float* w, size_t tile_size, const PanelBatch& batch,
+                                          uint32_t first, uint32_t rows, const Epilogue& epilogue,
+                                          ColumnBlock block, uint32_t live_lanes) {
+  // The first rows of a tile bring the cache lines of the next.
+  uint32_t bad = dense_panel_rows<V, kFirst, kVectors, kSpread, true>(
+      w, tile_size, batch, first, rows, epilogue, block, live_lanes);
+  uint32_t row = kFirst;
+  ((bad |= first + row >= rows
+               ? 0
+               : dense_panel_rows<V, kRest, kVectors, kSpread, false>(
+                     w + row, tile_size, batch, first + row, rows, epilogue, block, live_lanes),
+    row += kRest),
+   ...);
+  return bad;
+}
+
+// batch.n fills kVectors vectors, the last perhaps in part; the rows of a tile go kRows... at a
+// time.
+template <typename V, int kVectors, bool kSpread, int... kRows>
 bool dense_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
                  const PanelBatch& batch, uint32_t tile_begin, uint32_t tile_end) {
   const uint32_t fitting = static_cast<uint32_t>(kPanelBlockFloats / batch.ldx);
@@ -171,13 +190,101 @@ bool dense_panel(const float* weights, uint32_t rows, uint32_t cols, const Epilo
     const ColumnBlock block = {begin, end, b == 0, b + 1 == blocks};
     for (uint32_t tile = tile_begin; tile < tile_end; ++tile) {
       const float* w = weights + tile * tile_size + static_cast<size_t>(begin) * kTileRows;
-      for (uint32_t r = 0; r < kTileRows; r += kRows) {
-        const uint32_t row = tile * kTileRows + r;
-        if (row >= rows) break;
-        bad |= dense_panel_rows<V, kRows, kVectors, kSpread>(w + r, tile_size, batch, row, rows,
-                                                             epilogue, block, live_lanes);
+      bad |= dense_panel_tile<V, kVectors, kSpread, kRows...>(w, tile_size, batch, tile * kTileRows,
+                                                              rows, epilogue, block, live_lanes);
+    }
+  }
+  return bad == 0;
+}
+
+// ---- A narrow panel: the rows of kTiles tiles are the lanes, as with samples. ----
+
+// Sums of kColumns columns of the panel over the columns [begin, end) of W. sums: [kColumns][kTiles
+// * kTileRows].
+template <typename V, int kTiles, int kColumns>
+ESPALIER_INLINE void dense_narrow_sums(const float* w, size_t tile_size, const float* x, size_t ldx,
+                                       uint32_t cols, float* sums) {
+  constexpr int kTileVectors = kTileRows / V::kWidth;
+  constexpr int kVectors = kTiles * kTileVectors;
+  typename V::Vector held[kColumns][kVectors];
+  ESPALIER_UNROLL for (int c = 0; c < kColumns; ++c) {
+    ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) {
+      held[c][v] = V::load(sums + c * kTiles * kTileRows + v * V::kWidth);
+    }
+  }
+  for (uint32_t col = 0; col < cols; ++col, w += kTileRows, x += ldx) {
+    typename V::Vector inputs[kColumns];
+    ESPALIER_UNROLL for (int c = 0; c < kColumns; ++c) inputs[c] = V::broadcast(x + c);
+    ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) {
+      const typename V::Vector weights =
+          V::load(w + v / kTileVectors * tile_size + v % kTileVectors * V::kWidth);
+      ESPALIER_UNROLL for (int c = 0; c < kColumns; ++c) {
+        held[c][v] = V::fma(weights, inputs[c], held[c][v]);
       }
     }
+  }
+  ESPALIER_UNROLL for (int c = 0; c < kColumns; ++c) {
+    ESPALIER_UNROLL for (int v = 0; v < kVectors; ++v) {
+      V::store(sums + c * kTiles * kTileRows + v * V::kWidth, held[c][v]);
+    }
+  }
+}
+
+// kColumns... columns of the panel in turn, as many sums at a time as fill the registers. The
+// weights of a block of columns of W stay in the first-level cache from the first of them to the
+// last.
+template <typename V, int kTiles, int... kColumns>
+ESPALIER_INLINE uint32_t dense_narrow_tiles(const float* w, uint32_t cols, const Epilogue& epilogue,
+                                            const PanelBatch& batch, uint32_t row, uint32_t rows) {
+  constexpr uint32_t kRows = kTiles * kTileRows;
+  constexpr uint32_t kMostCols = 160;
+  const size_t tile_size = static_cast<size_t>(cols) * kTileRows;
+  constexpr int kAll = (kColumns + ...);
+  const uint32_t live = rows - row < kRows ? rows - row : kRows;
+  alignas(64) float sums[kAll][kRows];
+  ESPALIER_UNROLL for (int c = 0; c < kAll; ++c) {
+    ESPALIER_UNROLL for (uint32_t r = 0; r < kRows; r += V::kWidth) {
+      V::store(sums[c] + r, V::load(epilogue.bias + row + r));
+    }
+  }
+  for (uint32_t begin = 0; begin < cols; begin += kMostCols) {
+    const uint32_t count = cols - begin < kMostCols ? cols - begin : kMostCols;
+    int c = 0;
+    ((dense_narrow_sums<V, kTiles, kColumns>(w + static_cast<size_t>(begin) * kTileRows, tile_size,
+                                             batch.x + begin * batch.ldx + c, batch.ldx, count,
+                                             sums[c]),
+      c += kColumns),
+     ...);
+  }
+  uint32_t bad = 0;
+  ESPALIER_UNROLL for (uint32_t r = 0; r < kRows; r += V::kWidth) {
+    const uint32_t here = live <= r ? 0 : live - r < V::kWidth ? live - r : V::kWidth;
+    ESPALIER_UNROLL for (int c = 0; c < kAll; ++c) {
+      const typename V::Vector sum = V::load(sums[c] + r);
+      bad |= V::not_finite(sum) & ((1u << here) - 1);
+      V::store(sums[c] + r, V::activate(epilogue, sum));
+    }
+  }
+  float* y = batch.y + row * batch.ldy;
+  for (uint32_t r = 0; r < live; ++r, y += batch.ldy) {
+    ESPALIER_UNROLL for (int c = 0; c < kAll; ++c) y[c] = sums[c][r];
+  }
+  return bad;
+}
+
+// batch.n is the sum of kColumns.
+template <typename V, int kTiles, int... kColumns>
+bool dense_narrow(const float* weights, uint32_t rows, uint32_t cols, const Epilogue& epilogue,
+                  const PanelBatch& batch, uint32_t tile, uint32_t tile_end) {
+  const size_t tile_size = static_cast<size_t>(cols) * kTileRows;
+  uint32_t bad = 0;
+  for (; tile + kTiles <= tile_end; tile += kTiles) {
+    bad |= dense_narrow_tiles<V, kTiles, kColumns...>(weights + tile * tile_size, cols, epilogue,
+                                                      batch, tile * kTileRows, rows);
+  }
+  for (; tile < tile_end; ++tile) {
+    bad |= dense_narrow_tiles<V, 1, kColumns...>(weights + tile * tile_size, cols, epilogue, batch,
+                                                 tile * kTileRows, rows);
   }
   return bad == 0;
 }

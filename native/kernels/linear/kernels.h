@@ -95,15 +95,23 @@ struct ShortBlocksView {
   const uint32_t* group_steps;
   const uint16_t* offsets;
   const uint32_t* words;
-  const float* weights;
-  const float* bias;  // in the order of the lanes; used in place of the epilogue's
+  const void* weights;  // in the format of the form
+  const float* scales;  // int8: of each lane's row, [groups][lanes]
+  const float* bias;    // in the order of the lanes; used in place of the epilogue's
 };
-struct ShortBlocksKernels {
-  // Computes the groups [group_begin, group_end). Returns as DenseKernels do.
+// For weights in one format. Computes the groups [group_begin, group_end). Returns as DenseKernels
+// do.
+struct ShortBlocksForm {
   bool (*samples)(const ShortBlocksView& view, const Epilogue& epilogue, const SampleBatch& batch,
                   uint32_t group_begin, uint32_t group_end);
   const char* layout;  // "pb4"
   const char* kernel;  // "spmv_f32_pb4_avx2"
+};
+struct ShortBlocksKernels {
+  struct {
+    uint32_t block_cols;
+    ShortBlocksForm forms[4];  // in the order of ValueFormat
+  } widths[2];
 };
 
 // A view of Sell (sell.h).
@@ -148,7 +156,6 @@ struct RowTileKernels {
 
 extern const DenseKernels kDensePortable;
 extern const PermuteBlockKernels kPermuteBlockAvx512;
-extern const PermuteBlockKernels kPermuteBlockAvx2;
 extern const ShortBlocksKernels kShortBlocksAvx2;
 extern const SellKernels kSellPortable;
 extern const SellKernels kSellNeon;

@@ -66,16 +66,17 @@ std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const floa
                                                   const PermuteBlockPlan& plan);
 
 struct ShortBlocksPlan {
+  uint32_t block_cols = 0;
   BlockCounts counts;
   std::vector<uint32_t> order;
   PermuteBlockCount size;
-  double bytes = 0;  // about
 };
 const ShortBlocksKernels* short_blocks_kernels(Isa isa);  // nullptr if there are none
 // Nothing where the matrix has no such form.
-std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr);
+std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols);
+double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format);  // about
 std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
-                                                 const ShortBlocksKernels& kernels,
+                                                 const ShortBlocksForm& form, ValueFormat format,
                                                  const ShortBlocksPlan& plan);
 
 const SellKernels* sell_kernels(Isa isa);  // nullptr if there are none

@@ -59,7 +59,6 @@ class PermuteBlockLayout final : public Layout {
 const PermuteBlockKernels* permute_block_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa == Isa::kAvx512) return &kPermuteBlockAvx512;
-  if (isa == Isa::kAvx2) return &kPermuteBlockAvx2;
 #endif
   (void)isa;
   return nullptr;

@@ -1,4 +1,5 @@
 #include "kernels/linear/layout.h"
+#include "sparse/coded_lanes.h"
 #include "sparse/short_blocks.h"
 
 namespace espalier {
@@ -9,13 +10,22 @@ constexpr double kWorthSorting = 0.99;
 
 class ShortBlocksLayout final : public Layout {
  public:
-  ShortBlocksLayout(const CsrView& csr, const float* bias, const ShortBlocksKernels& kernels,
-                    const ShortBlocksPlan& plan)
-      : kernels_(kernels), pack_(pack_short_blocks(csr, plan.counts, plan.order)) {
+  ShortBlocksLayout(const CsrView& csr, const float* bias, const ShortBlocksForm& form,
+                    ValueFormat format, const ShortBlocksPlan& plan)
+      : form_(form),
+        format_(format),
+        pack_(pack_short_blocks(csr, plan.block_cols, plan.counts, plan.order)) {
     row_blocks_ = pack_.row_blocks;
     bias_.assign(pack_.order.size(), 0.0f);
     for (size_t i = 0; i < bias_.size(); ++i) {
       if (pack_.order[i] != kNoRow) bias_[i] = bias[pack_.order[i]];
+    }
+    const void* weights = pack_.weights.data();
+    if (format != ValueFormat::kFloat32) {
+      coded_ =
+          code_lanes(csr, format, kShortBlockLanes, pack_.order, pack_.group_steps, pack_.weights);
+      weights = coded_.weights.data();
+      pack_.weights = AlignedVector<float>();
     }
     view_ = {csr.rows,
              pack_.in_order ? nullptr : pack_.order.data(),
@@ -25,25 +35,32 @@ class ShortBlocksLayout final : public Layout {
              pack_.group_steps.data(),
              pack_.offsets.data(),
              pack_.words.data(),
-             pack_.weights.data(),
+             weights,
+             coded_.scales.data(),
              bias_.data()};
   }
 
-  const char* name() const override { return kernels_.layout; }
+  const char* name() const override { return form_.layout; }
   bool serves(int n) const override { return n <= 4; }
-  std::string kernel(int) const override { return kernels_.kernel; }
-  size_t bytes() const override { return pack_.bytes() + bias_.size() * sizeof(float); }
+  std::string kernel(int) const override { return form_.kernel; }
+  size_t bytes() const override {
+    return pack_.bytes() + coded_.weights.size() +
+           (coded_.scales.size() + bias_.size()) * sizeof(float);
+  }
+  ValueFormat values() const override { return format_; }
 
   bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
                    BlockRange blocks) const override {
-    return kernels_.samples(view_, epilogue, batch, pack_.row_block_groups[blocks.begin],
-                            pack_.row_block_groups[blocks.end]);
+    return form_.samples(view_, epilogue, batch, pack_.row_block_groups[blocks.begin],
+                         pack_.row_block_groups[blocks.end]);
   }
   bool run_panel(const PanelBatch&, const Epilogue&, BlockRange) const override { return true; }
 
  private:
-  const ShortBlocksKernels& kernels_;
+  const ShortBlocksForm& form_;
+  ValueFormat format_;
   ShortBlocks pack_;
+  CodedLanes coded_;
   AlignedVector<float> bias_;
   ShortBlocksView view_;
 };
@@ -58,13 +75,14 @@ const ShortBlocksKernels* short_blocks_kernels(Isa isa) {
   return nullptr;
 }
 
-std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr) {
-  if (csr.cols < kShortBlockCols || csr.cols > kShortBlockMostCols) return std::nullopt;
-  const double blocks = (csr.cols + kShortBlockCols - 1) / kShortBlockCols;
+std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols) {
+  if (csr.cols < block_cols || csr.cols > kShortBlockMostCols) return std::nullopt;
+  const double blocks = (csr.cols + block_cols - 1) / block_cols;
   // Almost empty matrices would spend more on counts of nothing than on their non-zeros.
   if (csr.rows * blocks > kMostCountsPerEntry * csr.nnz() + kFewCounts) return std::nullopt;
   ShortBlocksPlan plan;
-  plan.counts = count_blocks(csr, kShortBlockCols);
+  plan.block_cols = block_cols;
+  plan.counts = count_blocks(csr, block_cols);
   plan.order = rows_in_order(csr.rows, kShortBlockLanes);
   plan.size = count_permute_block(plan.counts, plan.order, kShortBlockLanes);
   std::vector<uint32_t> sorted = rows_by_count(csr, kShortBlockLanes);
@@ -73,14 +91,18 @@ std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr) {
     plan.order = std::move(sorted);
     plan.size = size;
   }
-  plan.bytes = 34.0 * plan.size.steps + 2.0 * plan.size.blocks + 128.0 * plan.size.groups;
   return plan;
 }
 
+double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format) {
+  const double step = 8 * (value_bytes(format) + short_block_index_bits(plan.block_cols) / 8.0);
+  return step * plan.size.steps + 2.0 * plan.size.blocks + 128.0 * plan.size.groups;
+}
+
 std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
-                                                 const ShortBlocksKernels& kernels,
+                                                 const ShortBlocksForm& form, ValueFormat format,
                                                  const ShortBlocksPlan& plan) {
-  return std::make_unique<ShortBlocksLayout>(csr, bias, kernels, plan);
+  return std::make_unique<ShortBlocksLayout>(csr, bias, form, format, plan);
 }
 
 }  // namespace espalier

@@ -24,6 +24,9 @@ constexpr double kPartNs = 8000;
 // dense gives way only to a gain that is clear of both.
 constexpr double kClearGain = 0.96;
 constexpr double kClearNs = 20;
+// Weights that take a good part of the last-level cache share it with whatever else runs, and dense
+// ones are read in fewer streams: less is known of those, and a gain of a few bytes is none.
+constexpr double kClearFarGain = 0.85, kFarShare = 0.25;
 
 // Tuning: a layout whose prediction is this much above the best one is not measured; calls a
 // layout.
@@ -31,13 +34,12 @@ constexpr double kWorthMeasuring = 1.5, kTuneNs = 2e6;
 constexpr int kTuneWarmUp = 5, kTuneCalls = 60;
 
 // Batch sizes that share a layout, and the size for which it is chosen.
-constexpr int kRegimes = 9;
-constexpr int kPanelRegime = 4;  // the first that lies in panels
-constexpr int kRegimeSize[kRegimes] = {1, 2, 3, 4, 8, 16, 32, 48, 64};
+constexpr int kPanelRegime = kSampleMajorMax;  // the first that lies in panels
+constexpr int kRegimes = kPanelRegime + kPanelWidths;
 int regime_of(int n) {
-  if (n <= kSampleMajorMax) return n <= 1 ? 0 : n - 1;
-  return n <= 8 ? 4 : n <= 16 ? 5 : n <= 32 ? 6 : n <= 48 ? 7 : 8;
+  return n <= kSampleMajorMax ? std::max(n, 1) - 1 : kPanelRegime + panel_width_index(n);
 }
+int regime_size(int i) { return i < kPanelRegime ? i + 1 : kPanelWidth[i - kPanelRegime]; }
 
 class LinearImpl final : public Linear {
  public:
@@ -65,7 +67,7 @@ class LinearImpl final : public Linear {
     Regime& regime = regimes_[regime_of(n)];
     if (regime.layout != nullptr) return true;
     try {
-      choose(kRegimeSize[regime_of(n)], regime);
+      choose(regime_size(regime_of(n)), regime);
       serve_from_nearest();
       return true;
     } catch (const std::bad_alloc&) {
@@ -159,8 +161,12 @@ class LinearImpl final : public Linear {
       }
       if (best == nullptr || candidate.robust_ns() < best->robust_ns()) best = &candidate;
     }
-    if (regime.reason == nullptr && best->ns > kClearGain * list.front().ns - kClearNs)
+    const bool far =
+        n <= kSampleMajorMax && best->bytes > kFarShare * static_cast<double>(cache_sizes().l3);
+    const double clear = far ? kClearFarGain : kClearGain;
+    if (regime.reason == nullptr && best->ns > clear * list.front().ns - kClearNs) {
       best = &list.front();
+    }
     if (regime.reason == nullptr) {
       regime.reason = best == &list.front() ? "no sparse layout is predicted to be faster"
                                             : "the least predicted cost";

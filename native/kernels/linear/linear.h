@@ -33,6 +33,15 @@ namespace espalier {
 inline constexpr int kSampleMajorMax = 4;
 inline constexpr int kPanelColumns = 64;
 
+// Widths of panels for each of which the fastest layout is found: a panel counts as the next one.
+inline constexpr int kPanelWidths = 8;
+inline constexpr int kPanelWidth[kPanelWidths] = {5, 6, 8, 16, 24, 32, 48, kPanelColumns};
+inline constexpr int panel_width_index(int n) {
+  int i = 0;
+  while (i + 1 < kPanelWidths && n > kPanelWidth[i]) ++i;
+  return i;
+}
+
 struct LinearOptions {
   Isa isa = Isa::kPortable;
   // Forces a layout by name ("dense", "csr", "pb64", ...: see linear.cc) where it is compiled for

@@ -12,14 +12,15 @@
 namespace espalier {
 namespace {
 
-// The inputs of a lane pair, whose columns one load brings.
-ESPALIER_INLINE uint32_t column_pair(const uint16_t* columns) {
-  uint32_t pair;
-  __builtin_memcpy(&pair, columns, sizeof(pair));
+// The columns of four lanes, which one load brings.
+ESPALIER_INLINE uint64_t column_four(const uint16_t* columns) {
+  uint64_t four;
+  __builtin_memcpy(&four, columns, sizeof(four));
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-  pair = pair << 16 | pair >> 16;
+  four = __builtin_bswap64(four);
+  four = (four & 0x00ff00ff00ff00ffull) << 8 | (four >> 8 & 0x00ff00ff00ff00ffull);
 #endif
-  return pair;
+  return four;
 }
 
 // W: float, Bfloat16, Float16 or int8_t.
@@ -42,10 +43,12 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
     }
     const auto add_step = [&](int chain) __attribute__((always_inline)) {
       const typename V::Vector lanes = load_weights<V>(weights);
-      ESPALIER_UNROLL for (int i = 0; i < kLanes; i += 2) {
-        const uint32_t pair = column_pair(columns + i);
-        sums[chain][i] = V::fma(lanes, V::broadcast(x + (pair & 0xffff)), sums[chain][i]);
-        sums[chain][i + 1] = V::fma(lanes, V::broadcast(x + (pair >> 16)), sums[chain][i + 1]);
+      ESPALIER_UNROLL for (int i = 0; i < kLanes; i += 4) {
+        const uint64_t four = column_four(columns + i);
+        ESPALIER_UNROLL for (int j = 0; j < 4; ++j) {
+          sums[chain][i + j] =
+              V::fma(lanes, V::broadcast(x + (four >> 16 * j & 0xffff)), sums[chain][i + j]);
+        }
       }
       weights += kLanes;
       columns += kLanes;
