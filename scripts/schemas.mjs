@@ -3,10 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { resultJsonSchema } from '../dist/measure/result.js';
 import { recipeJsonSchema } from '../dist/prune/run/recipe.js';
+import { sweepJsonSchema } from '../dist/sweep/recipe.js';
 
 for (const [name, schema] of [
   ['bench-result-1', resultJsonSchema()],
   ['recipe-1', recipeJsonSchema()],
+  ['sweep-1', sweepJsonSchema()],
 ]) {
   const file = new URL(`../schemas/${name}.json`, import.meta.url);
   const options = { ...(await resolveConfig(file)), parser: 'json' };

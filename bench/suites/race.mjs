@@ -11,7 +11,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import benny from 'benny';
 import { writeFileAtomic } from '../../dist/files.js';
-import { compareOutputs, inputsOf } from '../../dist/measure/compete.js';
+import { compareOutputs, inputsOf } from '../../dist/measure/runner.js';
 import { toOnnx } from '../../dist/measure/onnx.js';
 import { AGAINST, OWN } from '../../dist/measure/roster.js';
 import { espBytes } from '../../dist/measure/source.js';

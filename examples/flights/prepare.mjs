@@ -160,3 +160,6 @@ if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(
   const path = await prepareFlights({ say: console.log, destination: process.argv[2] });
   console.log(path);
 }
+
+/** For recipes of `espalier sweep`. */
+export const prepare = prepareFlights;

@@ -44,6 +44,11 @@ class Model {
     give_workspace(std::move(workspace));
     return done;
   }
+  // What each operation takes, as Program::profile tells it. On the JavaScript thread.
+  bool profile_now(size_t batch, const float* const* inputs, float* const* outputs, int repeats,
+                   double* ns) {
+    return program_->prepare(batch) && program_->profile(now_, batch, inputs, outputs, repeats, ns);
+  }
   void begin();  // a call that runs elsewhere
   void end();
   void dispose();  // waits for those

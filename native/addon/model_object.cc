@@ -302,6 +302,35 @@ Napi::Value explain(const Napi::CallbackInfo& info) {
   return list;
 }
 
+Napi::Value profile(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  Model& model = *model_of(info.Data());
+  const size_t input_count = model.program().input_count();
+  const size_t batch = read_batch(env, info[0]);
+  Ports inputs;
+  read_ports(info[1], input_count, "inputs", inputs);
+  constexpr uint64_t kMostRepeats = 1000000;
+  const int repeats =
+      static_cast<int>(js::integer(env, info[2], "INVALID_ARGUMENT", "repeats", 1, kMostRepeats));
+  Program& program = model.program();
+  Pointers pointers(input_count, program.output_count());
+  for (size_t i = 0; i < input_count; ++i) {
+    pointers.inputs[i] =
+        port_memory(env, inputs.values[i], batch * program.input_features(i), "inputs", i);
+  }
+  // Now the batch is known to be one that there is memory for.
+  Napi::Float64Array ns = Napi::Float64Array::New(env, program.operation_count());
+  std::vector<std::vector<float>> outputs;
+  for (size_t i = 0; i < program.output_count(); ++i) {
+    outputs.emplace_back(batch * program.output_features(i));
+    pointers.outputs[i] = outputs.back().data();
+  }
+  if (model.profile_now(batch, pointers.inputs, pointers.outputs, repeats, ns.Data())) return ns;
+  const std::string problem = model.problem();
+  if (problem.empty()) throw std::bad_alloc();
+  js::refuse(kInput, problem);
+}
+
 Napi::Value memory(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return Napi::Number::New(env, static_cast<double>(model_of(info.Data())->bytes()));
@@ -337,6 +366,7 @@ Napi::Object make_model_object(Napi::Env env, const std::shared_ptr<Model>& mode
   object.Set("run", method<run>(env, "run", model));
   object.Set("bind", method<bind>(env, "bind", model));
   object.Set("explain", method<explain>(env, "explain", model));
+  object.Set("profile", method<profile>(env, "profile", model));
   object.Set("memory", method<memory>(env, "memory", model));
   const Napi::Function disposing = method<dispose>(env, "dispose", model);
   object.Set("dispose", disposing);

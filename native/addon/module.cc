@@ -12,6 +12,7 @@
 #include "addon/read_program.h"
 #include "cpu/features.h"
 #include "kernels/linear/linear.h"
+#include "kernels/peaks/peaks.h"
 #include "sparse/csr.h"
 
 namespace espalier {
@@ -62,6 +63,17 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   caches.Set("l2", number(sizes.l2));
   caches.Set("l3", number(sizes.l3));
   object.Set("caches", caches);
+  return object;
+}
+
+Napi::Value peaks(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const int threads = static_cast<int>(js::integer(env, info[0], kArgument, "threads", 1, 1024));
+  const Peaks found = measure_peaks(isa_in_use(), threads, *environment_of(env)->pool);
+  const Napi::Object object = Napi::Object::New(env);
+  object.Set("fmaGflops", found.fma_gflops);
+  object.Set("cacheGBs", found.cache_gbs);
+  object.Set("memoryGBs", found.memory_gbs);
   return object;
 }
 
@@ -209,6 +221,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   glue.SuppressDestruct();
   env.SetInstanceData(environment.release());
   exports.Set("cpu", Napi::Function::New<js::guarded<cpu>>(env, "cpu"));
+  exports.Set("peaks", Napi::Function::New<js::guarded<peaks>>(env, "peaks"));
   exports.Set("csrFromDense",
               Napi::Function::New<js::guarded<csr_from_dense_js>>(env, "csrFromDense"));
   exports.Set("kthLargestMagnitude",

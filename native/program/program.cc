@@ -1,6 +1,7 @@
 #include "program/program.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <new>
 
@@ -13,6 +14,12 @@ constexpr double kThreadNs = 8000;
 bool overlap(const float* a, size_t a_floats, const float* b, size_t b_floats) {
   return reinterpret_cast<uintptr_t>(a) < reinterpret_cast<uintptr_t>(b + b_floats) &&
          reinterpret_cast<uintptr_t>(b) < reinterpret_cast<uintptr_t>(a + a_floats);
+}
+
+double now_ns() {
+  return std::chrono::duration<double, std::nano>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 }  // namespace
@@ -104,6 +111,20 @@ bool Program::run(Workspace& workspace, size_t batch, const float* const* inputs
   return done && !workspace.fault_->seen();
 }
 
+bool Program::profile(Workspace& workspace, size_t batch, const float* const* inputs,
+                      float* const* outputs, int repeats, double* ns) {
+  std::fill(ns, ns + steps_.size(), 0.0);
+  gate_.lock_shared();
+  bool done = reserve(workspace, plans_[plan_for(batch)], 1);
+  gate_.unlock_shared();
+  if (!done) return false;
+  const Workspace::Profile profile = {ns, repeats};
+  workspace.lanes_[0].profile = &profile;
+  done = run(workspace, batch, inputs, outputs);
+  workspace.lanes_[0].profile = nullptr;
+  return done;
+}
+
 void Program::resolve(Workspace::Lane& lane, const Plan& plan) const {
   if (lane.resolved == &plan) return;
   for (size_t v = 0; v < features_.size(); ++v) {
@@ -173,7 +194,7 @@ size_t Program::lanes_for(size_t batch) const {
 void Program::run_panels(Workspace& workspace, const Plan& plan, size_t batch,
                          const float* const* inputs, float* const* outputs) const {
   const size_t width = panel_columns_;
-  const size_t lanes = lanes_for(batch);
+  const size_t lanes = workspace.lanes_[0].profile != nullptr ? 1 : lanes_for(batch);
   // Whole rounds of panels side by side; the rest one after the other, each by all threads.
   const size_t side_by_side = lanes == 1 ? 0 : batch / width / lanes * lanes;
   if (side_by_side > 0) {
@@ -194,28 +215,37 @@ void Program::run_panels(Workspace& workspace, const Plan& plan, size_t batch,
 template <bool kPanel>
 void Program::run_operations(const Workspace::Lane& lane, const Plan& plan, int n,
                              int threads) const {
-  float* scratch = lane.scratch;
+  const Workspace::Profile* profile = lane.profile;
   for (const Step& step : steps_) {
     const Operand& output = lane.operands[step.output];
-    const OperationCall call = {lane.operands.data(),
-                                step.inputs.data(),
-                                const_cast<float*>(output.data),
-                                output.stride,
-                                n,
-                                scratch,
-                                lane.fault};
-    const Operation& operation = *step.operation;
-    const int parts = threads > 1 ? operation.parts(n, threads) : 1;
-    if (parts == 1) {
-      kPanel ? operation.run_panel(call, 0, 1) : operation.run_samples(call, 0, 1);
+    const OperationCall call = {
+        lane.operands.data(), step.inputs.data(), const_cast<float*>(output.data), output.stride, n,
+        lane.scratch,         lane.fault};
+    if (profile == nullptr) {
+      run_step<kPanel>(step, call, plan, threads);
       continue;
     }
-    pool_->run(parts, threads, [&](int part) {
-      OperationCall own = call;
-      own.scratch = scratch + part * plan.part_scratch;
-      kPanel ? operation.run_panel(own, part, parts) : operation.run_samples(own, part, parts);
-    });
+    // Inputs and output do not overlap: it can be done again.
+    const double start = now_ns();
+    for (int i = 0; i < profile->repeats; ++i) run_step<kPanel>(step, call, plan, threads);
+    profile->ns[&step - steps_.data()] += (now_ns() - start) / profile->repeats;
   }
+}
+
+template <bool kPanel>
+void Program::run_step(const Step& step, const OperationCall& call, const Plan& plan,
+                       int threads) const {
+  const Operation& operation = *step.operation;
+  const int parts = threads > 1 ? operation.parts(call.n, threads) : 1;
+  if (parts == 1) {
+    kPanel ? operation.run_panel(call, 0, 1) : operation.run_samples(call, 0, 1);
+    return;
+  }
+  pool_->run(parts, threads, [&](int part) {
+    OperationCall own = call;
+    own.scratch = call.scratch + part * plan.part_scratch;
+    kPanel ? operation.run_panel(own, part, parts) : operation.run_samples(own, part, parts);
+  });
 }
 
 double Program::predicted_ns(size_t batch) {

@@ -47,12 +47,18 @@ class Workspace {
 
  private:
   friend class Program;
+  // Where profile() wants the times of the operations, and how often each runs.
+  struct Profile {
+    double* ns;
+    int repeats;
+  };
   // One thread's view of a program's values.
   struct Lane {
     AlignedVector<float> arena;
     std::vector<Operand> operands;  // of all values
     float* scratch = nullptr;
-    Fault* fault = nullptr;          // the workspace's
+    Fault* fault = nullptr;  // the workspace's
+    const Profile* profile = nullptr;
     const Plan* resolved = nullptr;  // for which `operands` were filled in
   };
   std::vector<Lane> lanes_;
@@ -88,6 +94,12 @@ class Program {
   // nobody uses at the time. Many threads may call it. False if memory runs out, when nothing is
   // written, or if the inputs are wrong: workspace.problem() tells which.
   bool run(Workspace& workspace, size_t batch, const float* const* inputs, float* const* outputs);
+  // The same, with what each operation took in ns[i], nanoseconds of the whole batch. Each runs
+  // `repeats` times in a row and the mean is told, for those that take less than the clock can
+  // tell. Parts of an operation run on all threads, but panels do not run side by side.
+  bool profile(Workspace& workspace, size_t batch, const float* const* inputs,
+               float* const* outputs, int repeats, double* ns);
+  size_t operation_count() const { return steps_.size(); }
 
   // About how long a call takes on one thread. Needs prepare(batch).
   double predicted_ns(size_t batch);
@@ -115,6 +127,8 @@ class Program {
                  const float* const* inputs, float* const* outputs) const;
   template <bool kPanel>
   void run_operations(const Workspace::Lane& lane, const Plan& plan, int n, int threads) const;
+  template <bool kPanel>
+  void run_step(const Step& step, const OperationCall& call, const Plan& plan, int threads) const;
   // How many threads may take whole panels of the batch.
   size_t lanes_for(size_t batch) const;
   double panel_ns(int n) const;

@@ -16,6 +16,7 @@ import { runCommand } from './commands/run.js';
 import { predictCommand } from './commands/predict.js';
 import { serveCommand } from './commands/serve.js';
 import { setupTensorflowCommand } from './commands/setup-tensorflow.js';
+import { sweepCommand } from './commands/sweep.js';
 import { trainCommand } from './commands/train.js';
 
 export const COMMANDS: readonly (() => Command)[] = [
@@ -31,6 +32,7 @@ export const COMMANDS: readonly (() => Command)[] = [
   benchCommand,
   reportCommand,
   compareCommand,
+  sweepCommand,
   setupTensorflowCommand,
   doctorCommand,
 ];

@@ -55,6 +55,11 @@ export interface NativeModel {
   run(batch: number, inputs: readonly Float32Array[]): Promise<Float32Array[]>;
   bind(batch: number, inputs: readonly Float32Array[], outputs: readonly Float32Array[]): () => void;
   explain(batch: number): OperationInfo[];
+  /**
+   * Nanoseconds of each operation in a call with this batch, in the order of explain. Each runs `repeats` times in a row
+   * and the mean is told: 1 where a call takes longer than some microseconds.
+   */
+  profile(batch: number, inputs: readonly Float32Array[], repeats: number): Float64Array;
   /** Bytes of weights, packs and buffers. */
   memory(): number;
   /** Waits for calls in flight, then frees; every later call throws DISPOSED. Safe to call twice. */
@@ -74,6 +79,8 @@ export interface Addon {
     available: IsaName[];
     caches: { l1d: number; l2: number; l3: number };
   };
+  /** The roofs of this machine for so many threads, measured now: about a second. GFLOP/s, 10^9 bytes a second. */
+  peaks(threads: number): { fmaGflops: number; cacheGBs: number; memoryGBs: number };
   csrFromDense(weights: Float32Array, rows: number, cols: number): Csr;
   /** The threshold of tfmot's rule on a large tensor: the k-th largest |w| (k from 1), by selection. */
   kthLargestMagnitude(weights: Float32Array, k: number): number;

@@ -1,23 +1,23 @@
 /** `espalier bench`: a network in several engines side by side. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { which } from '../../scripts/lib/tools.mjs';
-import type { Program } from '../compile/program.js';
 import { EspalierError } from '../errors.js';
 import { Child } from './child.js';
-import { compete, type Lane, type Settings } from './compete.js';
-import { allowedCores, describeMachine, watchLoad } from './machine.js';
+import { accuracyOf, readAccuracyData } from './accuracy.js';
+import { compete } from './compete.js';
+import { prepareFiles } from './formats.js';
+import { lookInside, type Look } from './look.js';
+import { allowedCores, cacheBytes, describeMachine, watchLoad } from './machine.js';
 import { density, denseProgram } from './matrix.js';
-import { toOnnx } from './onnx.js';
 import { checkOptions, type BenchOptions } from './options.js';
 import { RESULT_FORMAT, RESULT_VERSION, type BenchResult, type NetworkResult } from './result.js';
-import type { RivalContext } from './rival.js';
-import { roster, type Entry } from './roster.js';
+import { roster } from './roster.js';
+import type { Settings } from './runner.js';
 import { fileSize, sizeOf, weightBytes } from './sizes.js';
-import { espBytes, readSource } from './source.js';
-import { toTfjs } from './tfjs.js';
+import { readSource } from './source.js';
 
 export type { BenchOptions } from './options.js';
 
@@ -32,24 +32,35 @@ const NOISE_LIMIT = 0.1;
 export async function bench(model: string, options: BenchOptions = {}): Promise<BenchResult> {
   const checked = checkOptions(options);
   const entries = roster(checked.against, checked.rivals);
+  const aborted = () => options.signal?.aborted === true;
   const say = options.say ?? (() => undefined);
   const watchBefore = watchLoad();
   const source = await readSource(model);
+  const data = await readAccuracyData(options, checked.threads);
   await sleep(300);
   const before = watchBefore();
 
   const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-'));
   try {
     const cores = coresFor(checked.pin, checked.threads);
-    const settings: Settings = { ...checked, cores, noiseLimit: NOISE_LIMIT, signal: options.signal, say };
+    const settings: Settings = {
+      ...checked,
+      cores,
+      noiseLimit: NOISE_LIMIT,
+      signal: options.signal,
+      say,
+      // Twice the last cache: what is written pushes everything else out of it.
+      flushBytes: checked.cold ? 2 * cacheBytes() : 0,
+    };
     const emptyRss = await emptyNodeRss(settings);
     const watchDuring = watchLoad();
     const networks: NetworkResult[] = [];
+    let roofs: Look['roofs'] | undefined;
     const variants = checked.sparsity.length === 0 ? [undefined] : checked.sparsity;
     for (const imposed of variants) {
-      if (options.signal?.aborted === true) break;
+      if (aborted()) break;
       const program = denseProgram(source.program, imposed);
-      const prepared = await prepareFiles(program, entries, folder, {
+      const prepared = await prepareFiles(program, entries, folder, checked.python, {
         esp: imposed === undefined ? source.esp : undefined,
         tfjs: imposed === undefined ? source.tfjs : undefined,
       });
@@ -57,6 +68,20 @@ export async function bench(model: string, options: BenchOptions = {}): Promise<
       say(`sparsity ${sparsity.toFixed(3)}: ${nonzeros} of ${weights} weights are not zero`);
       const rivals = await compete(program, prepared.lanes, settings, emptyRss);
       if (!rivals.some(({ timings }) => timings.length > 0)) continue;
+      const look =
+        checked.layers && !aborted()
+          ? await lookInside(program, prepared.espFile, settings, { roofs, breakEven: networks.length === 0 })
+          : undefined;
+      roofs ??= look?.roofs;
+      const accuracy =
+        data === undefined || aborted()
+          ? undefined
+          : await accuracyOf(
+              model,
+              prepared.espFile,
+              options.dense ?? (imposed === undefined ? undefined : model),
+              data,
+            );
       const dense = weightBytes(source.program);
       const pruned = imposed === undefined && sparsity > 0;
       networks.push({
@@ -72,10 +97,13 @@ export async function bench(model: string, options: BenchOptions = {}): Promise<
           source: await fileSize(model),
         },
         rivals,
+        ...(look === undefined ? {} : { layers: look.layers }),
+        ...(look === undefined || look.breakEven.length === 0 ? {} : { breakEven: look.breakEven }),
+        ...(accuracy === undefined ? {} : { accuracy }),
       });
     }
     const during = watchDuring();
-    const complete = options.signal?.aborted !== true;
+    const complete = !aborted();
     if (networks.length === 0)
       throw new EspalierError('INTERRUPTED', 'interrupted before a round was finished');
     return {
@@ -94,8 +122,11 @@ export async function bench(model: string, options: BenchOptions = {}): Promise<
         warmUp: checked.warmUp,
         seed: checked.seed,
         noiseLimit: NOISE_LIMIT,
+        scenarios: checked.scenarios,
+        cold: checked.cold,
       },
       load: { before, during, noisy: before > 0.5 || during > checked.threads + 0.5 },
+      ...(roofs === undefined ? {} : { roofs }),
       emptyNodeRssBytes: emptyRss,
       complete,
       networks,
@@ -121,52 +152,4 @@ async function emptyNodeRss(settings: Settings): Promise<number> {
   } finally {
     await child.end();
   }
-}
-
-interface Prepared {
-  lanes: Lane[];
-  esp: Uint8Array;
-}
-
-/** Writes the network in each format that a rival reads. One that cannot be written is that rival's problem only. */
-async function prepareFiles(
-  program: Program,
-  entries: Entry[],
-  folder: string,
-  given: { esp?: Uint8Array; tfjs?: string },
-): Promise<Prepared> {
-  const files: RivalContext['files'] = { esp: join(folder, 'model.esp') };
-  const esp = given.esp ?? (await espBytes(program));
-  await writeFile(files.esp, esp);
-  const problems: Partial<Record<'onnx' | 'tfjs', { status: 'unsupported' | 'absent'; message: string }>> =
-    {};
-  const needed = new Set(entries.flatMap(({ needs }) => needs));
-  const attempt = async (format: 'onnx' | 'tfjs', write: () => Promise<string>) => {
-    if (!needed.has(format)) return;
-    try {
-      files[format] = await write();
-    } catch (error) {
-      const absent = (error as { code?: string }).code === 'ERR_MODULE_NOT_FOUND';
-      problems[format] = { status: absent ? 'absent' : 'unsupported', message: (error as Error).message };
-    }
-  };
-  await attempt('onnx', async () => {
-    const path = join(folder, 'model.onnx');
-    await writeFile(path, await toOnnx(program));
-    return path;
-  });
-  await attempt('tfjs', async () => {
-    const { manifest, weights } = toTfjs(program);
-    const path = join(folder, 'model.json');
-    await writeFile(join(folder, 'weights.bin'), weights);
-    await writeFile(path, JSON.stringify(manifest));
-    return path;
-  });
-  if (given.tfjs !== undefined) files.tfjsGiven = given.tfjs;
-  const lanes = entries.map((entry): Lane => {
-    // A user's own rival reads what it wants of what there is.
-    const wanted = entry.needs.length === 1 ? entry.needs[0] : undefined;
-    return { entry, files, problem: wanted === undefined ? undefined : problems[wanted] };
-  });
-  return { lanes, esp };
 }

@@ -1,7 +1,9 @@
 /** A rival's process seen from the parent: requests with a time limit, and what is to be told of one that fails. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import type { Answer, Computed, Loaded, Measured, Memory, Request } from './worker.js';
+import type { MeasureRequest, Measured, ServeRequest, Served } from './loops.js';
+import { decodeAnswer, encodeRequest, readLines } from './python.js';
+import type { Answer, Computed, Loaded, Memory, Request } from './worker.js';
 
 /** Why a rival is not timed, or no longer. */
 export type RivalProblem = 'absent' | 'failed' | 'crashed' | 'timeout' | 'out-of-memory' | 'differs';
@@ -19,14 +21,17 @@ export interface ChildOptions {
   /** Cores that the process may run on; undefined: as the parent. */
   cores?: string;
   env?: Record<string, string>;
+  /** The interpreter, for a rival that lives in Python. */
+  python?: string;
   /** Seconds that a request may take, besides the time that it asks for itself. */
   timeout: number;
 }
 
+const PYTHON_WORKER = fileURLToPath(new URL('../../python/bench_worker.py', import.meta.url));
 const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
 /** What Node and the C++ library print when memory ends. */
 const OUT_OF_MEMORY =
-  /heap out of memory|bad_alloc|Cannot allocate memory|Array buffer allocation failed|OOM when allocating/i;
+  /heap out of memory|bad_alloc|MemoryError|Cannot allocate memory|Array buffer allocation failed|OOM when allocating/i;
 
 /** What runs now: ended with this process, whatever ends it. */
 const running = new Set<ChildProcess>();
@@ -41,33 +46,48 @@ export class Child {
   private waiting: { resolve: (value: unknown) => void; reject: (error: RivalError) => void } | undefined;
 
   constructor(private readonly options: ChildOptions) {
-    const node = [...process.execArgv.filter((flag) => !flag.startsWith('--inspect')), WORKER];
-    const [command, args] =
-      options.cores === undefined
-        ? [process.execPath, node]
-        : ['taskset', ['-c', options.cores, process.execPath, ...node]];
+    const { python, cores } = options;
+    const own =
+      python === undefined
+        ? [process.execPath, ...process.execArgv.filter((flag) => !flag.startsWith('--inspect')), WORKER]
+        : [python, '-u', PYTHON_WORKER];
+    const [command = '', ...args] = cores === undefined ? own : ['taskset', '-c', cores, ...own];
     this.process = spawn(command, args, {
       env: { ...process.env, ...options.env },
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      // Python talks over its standard input and output, a line of JSON each.
+      stdio: python === undefined ? ['ignore', 'ignore', 'pipe', 'ipc'] : ['pipe', 'pipe', 'pipe'],
       serialization: 'advanced',
     });
     running.add(this.process);
     this.process.stderr?.on('data', (chunk: Buffer) => {
       this.stderr = (this.stderr + chunk.toString()).slice(-8000);
     });
-    this.process.on('message', (answer: Answer) => {
+    const receive = (answer: Answer) => {
       const { waiting } = this;
       this.waiting = undefined;
       if (answer.ok) return waiting?.resolve(answer.value);
       const problem = OUT_OF_MEMORY.test(answer.message) ? 'out-of-memory' : 'failed';
       const absent = answer.code === 'ERR_MODULE_NOT_FOUND' || answer.code === 'MODULE_NOT_FOUND';
       waiting?.reject(new RivalError(absent ? 'absent' : problem, answer.message));
-    });
-    this.process.on('error', (error) => this.finish(new RivalError('crashed', error.message)));
+    };
+    if (python === undefined) this.process.on('message', receive);
+    else {
+      this.process.stdin?.on('error', () => undefined);
+      readLines(this.process.stdout, (line) => {
+        const answer = decodeAnswer(line);
+        if (answer !== undefined) receive(answer);
+      });
+    }
+    this.process.on('error', (error: NodeJS.ErrnoException) =>
+      this.finish(new RivalError(error.code === 'ENOENT' ? 'absent' : 'crashed', error.message)),
+    );
     this.process.on('close', (code, signal) => this.finish(this.causeOfDeath(code, signal)));
   }
 
   private causeOfDeath(code: number | null, signal: NodeJS.Signals | null): RivalError {
+    // What taskset says of a command that is not there.
+    if (code === 127 || /failed to execute/.test(this.stderr))
+      return new RivalError('absent', this.stderr.trim().split('\n').at(-1) ?? 'not found');
     if (OUT_OF_MEMORY.test(this.stderr))
       return new RivalError('out-of-memory', 'the process ran out of memory');
     if (signal === 'SIGKILL') {
@@ -110,6 +130,10 @@ export class Child {
           reject(error);
         },
       };
+      if (this.options.python !== undefined) {
+        this.process.stdin?.write(`${encodeRequest(request)}\n`);
+        return;
+      }
       this.process.send(request, (error) => {
         // The end of the process is told by `close`, which knows why; this only where it never comes.
         if (error !== null && this.process.exitCode === null && this.process.signalCode === null) {
@@ -125,8 +149,15 @@ export class Child {
   compute(inputs: Extract<Request, { do: 'compute' }>['inputs']): Promise<Computed> {
     return this.request({ do: 'compute', inputs }) as Promise<Computed>;
   }
-  measure(request: Omit<Extract<Request, { do: 'measure' }>, 'do'>): Promise<Measured> {
+  measure(request: MeasureRequest): Promise<Measured> {
     return this.request({ do: 'measure', ...request }, request.seconds) as Promise<Measured>;
+  }
+  serve(request: ServeRequest, seconds: number): Promise<Served> {
+    return this.request({ do: 'serve', ...request }, seconds) as Promise<Served>;
+  }
+  /** See Rival.ask. */
+  ask(what: string, given: unknown, seconds: number): Promise<unknown> {
+    return this.request({ do: 'ask', what, given }, seconds);
   }
   memory(): Promise<Memory> {
     return this.request({ do: 'memory' }) as Promise<Memory>;

@@ -1,34 +1,21 @@
 /** The contest: every rival in its process, answers compared first, then rounds in which each has its turn. */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Program } from '../compile/program.js';
-import { EspalierError } from '../errors.js';
-import { Child, RivalError } from './child.js';
-import type { CheckedOptions } from './options.js';
 import type { RivalResult, Timing } from './result.js';
-import type { RivalContext, RivalInput, RivalOutputs } from './rival.js';
-import { OWN, type Entry } from './roster.js';
-import { median, quantile, ratioOfRounds, seededRandom, spread, summarize } from './statistics.js';
-
-export interface Settings extends CheckedOptions {
-  cores?: string;
-  noiseLimit: number;
-  signal?: AbortSignal;
-  say: (line: string) => void;
-}
-
-/** A rival that is to take part. */
-export interface Lane {
-  entry: Entry;
-  files: RivalContext['files'];
-  /** Why it cannot, known before it starts. */
-  problem?: { status: 'unsupported' | 'absent'; message: string };
-}
-
-interface Runner {
-  lane: Lane;
-  child?: Child;
-  result: RivalResult;
-}
+import { OWN } from './roster.js';
+import {
+  REFERENCE,
+  agree,
+  attempt,
+  emptyOf,
+  newRunner,
+  start,
+  type Lane,
+  type Runner,
+  type Settings,
+} from './runner.js';
+import { offlineScenario, serverScenario } from './scenarios.js';
+import { median, quantile, ratioOfRounds, spread, summarize } from './statistics.js';
 
 /** Samples of one rival at one batch size, a round an entry. */
 interface Rounds {
@@ -37,7 +24,6 @@ interface Rounds {
 }
 
 const ABORTED = Symbol('aborted');
-const REFERENCE = OWN[0]?.id;
 
 /** Rivals in the order of the lanes. Throws only where espalier itself does not run. */
 export async function compete(
@@ -61,9 +47,15 @@ export async function compete(
         addTimings(runners, rounds, batch, settings);
       }
     }
+    if (settings.scenarios.includes('offline')) {
+      await Promise.race([offlineScenario(runners, program, settings), abort.promise]);
+    }
+    if (settings.scenarios.includes('server')) {
+      await Promise.race([serverScenario(runners, program, settings), abort.promise]);
+    }
     for (const runner of runners) {
       await attempt(runner, async (child) => {
-        runner.result.peakRssBytes = (await child.memory()).peakRss - emptyRss;
+        runner.result.peakRssBytes = (await child.memory()).peakRss - emptyOf(runner.lane, emptyRss);
       });
     }
   } catch (error) {
@@ -94,157 +86,6 @@ function abortion(signal: AbortSignal | undefined): { promise: Promise<never>; s
   return { promise, stop };
 }
 
-function newRunner(lane: Lane): Runner {
-  const { entry, problem } = lane;
-  return {
-    lane,
-    result: {
-      id: entry.id,
-      name: entry.name,
-      status: problem?.status ?? 'ok',
-      message: problem === undefined ? null : withRemedy(entry, problem.status, problem.message),
-      versions: {},
-      note: null,
-      loadMs: null,
-      firstMs: null,
-      rssBytes: null,
-      peakRssBytes: null,
-      maxAbsDifference: null,
-      timings: [],
-    },
-  };
-}
-
-function withRemedy(entry: Entry, status: RivalResult['status'], message: string): string {
-  const remedy = status === 'absent' ? entry.install : status === 'failed' ? (entry.repair ?? '') : '';
-  return remedy === '' ? message : `${message.split('\n')[0]}. Install it with: ${remedy}`;
-}
-
-/** Does something with a rival that is still in the race; its failure takes it out and nothing else. */
-async function attempt(runner: Runner, work: (child: Child) => Promise<void>): Promise<void> {
-  const { child, result, lane } = runner;
-  if (child === undefined || result.status !== 'ok') return;
-  try {
-    await work(child);
-  } catch (error) {
-    if (!(error instanceof RivalError)) throw error;
-    result.status = error.problem;
-    result.message = withRemedy(lane.entry, error.problem, error.message);
-    child.kill();
-    if (lane.entry.id === REFERENCE) {
-      throw new EspalierError('INTERNAL', `espalier itself does not run this model: ${error.message}`, {
-        parameter: 'model',
-        received: error.problem,
-      });
-    }
-  }
-}
-
-function rivalEnvironment(threads: number): Record<string, string> {
-  const count = String(threads);
-  return {
-    TF_NUM_INTRAOP_THREADS: count,
-    TF_NUM_INTEROP_THREADS: count,
-    OMP_NUM_THREADS: count,
-    TF_CPP_MIN_LOG_LEVEL: '2',
-  };
-}
-
-async function start(runner: Runner, program: Program, settings: Settings, emptyRss: number): Promise<void> {
-  const { lane, result } = runner;
-  if (result.status !== 'ok') return;
-  settings.say(`starting ${lane.entry.name}`);
-  runner.child = new Child({
-    cores: settings.cores,
-    env: rivalEnvironment(settings.threads),
-    timeout: settings.timeout,
-  });
-  await attempt(runner, async (child) => {
-    const ports = (list: Program['inputs']) => list.map(({ name, shape }) => ({ name, shape: [...shape] }));
-    const loaded = await child.load({
-      module: lane.entry.module,
-      variant: lane.entry.variant,
-      context: {
-        files: lane.files,
-        inputs: ports(program.inputs),
-        outputs: ports(program.outputs),
-        threads: settings.threads,
-      },
-    });
-    result.name = loaded.name;
-    result.versions = loaded.versions;
-    result.note = loaded.note ?? null;
-    result.loadMs = loaded.loadMs;
-    const first = await child.compute(inputsOf(program, settings.batches[0] ?? 1, settings.seed));
-    result.firstMs = first.firstMs;
-    const memory = await child.memory();
-    result.rssBytes = memory.rss - emptyRss;
-    result.peakRssBytes = memory.peakRss - emptyRss;
-  });
-}
-
-/** Seeded, uniform in [-1, 1). */
-export function inputsOf(program: Program, batch: number, seed: number): RivalInput[] {
-  const random = seededRandom(seed);
-  return program.inputs.map(({ name, shape, value }) => ({
-    name,
-    shape: shape.map((extent) => extent ?? batch),
-    data: Float32Array.from(
-      { length: batch * (program.values[value]?.features ?? 0) },
-      () => random() * 2 - 1,
-    ),
-  }));
-}
-
-/** Gives every rival the inputs of this batch size and compares its outputs with those of the first. */
-async function agree(runners: Runner[], program: Program, batch: number, settings: Settings): Promise<void> {
-  const inputs = inputsOf(program, batch, settings.seed);
-  let expected: RivalOutputs | undefined;
-  for (const runner of runners) {
-    await attempt(runner, async (child) => {
-      const { outputs } = await child.compute(inputs);
-      expected ??= outputs;
-      const difference = compareOutputs(outputs, expected);
-      const { result } = runner;
-      result.maxAbsDifference = Math.max(result.maxAbsDifference ?? 0, difference.maxAbs);
-      if (difference.problem !== undefined) throw new RivalError('differs', difference.problem);
-    });
-  }
-}
-
-/**
- * Float32 sums in another order differ a little: accepted are 1e-4 of the largest magnitude of the output, and of 1
- * where all are smaller.
- */
-export function compareOutputs(
-  outputs: RivalOutputs,
-  expected: RivalOutputs,
-): { maxAbs: number; problem?: string } {
-  if (outputs.length !== expected.length) {
-    return { maxAbs: 0, problem: `${outputs.length} outputs where espalier has ${expected.length}` };
-  }
-  let maxAbs = 0;
-  let problem: string | undefined;
-  outputs.forEach((output, index) => {
-    const wanted = expected[index] ?? new Float32Array();
-    if (output.length !== wanted.length) {
-      problem ??= `output ${index} has ${output.length} numbers where espalier has ${wanted.length}`;
-      return;
-    }
-    const scale = wanted.reduce((most, value) => (Math.abs(value) > most ? Math.abs(value) : most), 1);
-    for (let i = 0; i < wanted.length; i++) {
-      const [got, want] = [output[i] ?? 0, wanted[i] ?? 0];
-      if (Object.is(got, want) || got === want) continue;
-      const difference = Math.abs(got - want);
-      if (difference > maxAbs) maxAbs = difference;
-      if (!(difference <= 1e-4 * scale)) {
-        problem ??= `output ${index} at ${i} is ${got} where espalier has ${want}`;
-      }
-    }
-  });
-  return { maxAbs, problem };
-}
-
 /** Rounds: in each, every rival is timed for its share of the time, and the one that begins changes. */
 async function runRounds(
   runners: Runner[],
@@ -262,7 +103,10 @@ async function runRounds(
       if (runner === undefined) continue;
       const work = attempt(runner, async (child) => {
         // Later rounds: what others computed has pushed its weights out of the caches.
-        const measured = await child.measure({ warmUp: round === 0 ? warmUp : 5, seconds, atLeast: 3 });
+        const measured = await child.measure({
+          ...{ warmUp: round === 0 ? warmUp : 5, seconds, atLeast: 3 },
+          flushBytes: settings.flushBytes,
+        });
         const kept = rounds.get(runner) ?? { samples: [], callsPerSample: measured.callsPerSample };
         kept.samples.push(measured.samples);
         kept.callsPerSample = Math.max(kept.callsPerSample, measured.callsPerSample);

@@ -58,6 +58,12 @@ function caches(): Machine['caches'] {
   return found;
 }
 
+/** Of the largest cache, 32 MB where the system does not tell. */
+export function cacheBytes(): number {
+  const { l1d, l2, l3 } = caches();
+  return l3 ?? l2 ?? l1d ?? 32 * 1024 ** 2;
+}
+
 const ISA_FLAGS = [
   'sse4_2',
   'avx',

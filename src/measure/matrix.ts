@@ -45,7 +45,7 @@ export function imposeSparsity(values: Float32Array, sparsity: number): Float32A
 /** The program with its matrices dense; with `sparsity`, zeros imposed in one shot on each of them. */
 export function denseProgram(program: Program, sparsity?: number): Program {
   const operations = program.operations.map((operation): Operation => {
-    if (operation.op !== 'linear') return operation;
+    if (!('weight' in operation)) return operation;
     const { rows, cols } = operation.weight;
     const dense = denseValues(operation.weight);
     const values = sparsity === undefined ? dense : imposeSparsity(dense, sparsity);
@@ -57,9 +57,16 @@ export function denseProgram(program: Program, sparsity?: number): Program {
 /** The weights of one operation. */
 export function weightsOf(operation: Operation): Float32Array[] {
   switch (operation.op) {
+    case 'embedding':
+      return [denseValues(operation.weight)];
     case 'linear':
+    case 'conv':
+    case 'recurrent':
       return [denseValues(operation.weight), ...(operation.bias === null ? [] : [operation.bias])];
+    case 'depthwise':
+      return [operation.weights, ...(operation.bias === null ? [] : [operation.bias])];
     case 'affine':
+    case 'channel_affine':
       return [operation.scale, operation.offset];
     default:
       return [];
@@ -77,7 +84,7 @@ export function density(program: Program): Density {
   let weights = 0;
   let nonzeros = 0;
   for (const operation of program.operations) {
-    if (operation.op !== 'linear') continue;
+    if (!('weight' in operation)) continue;
     weights += operation.weight.rows * operation.weight.cols;
     for (const value of operation.weight.values) if (value !== 0) nonzeros++;
   }

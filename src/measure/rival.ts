@@ -26,6 +26,11 @@ export interface RivalContext {
     onnx?: string;
     /** Dense, as a TFJS layers model (model.json). */
     tfjs?: string;
+    /** Dense, as a Keras .h5 file. */
+    keras?: string;
+    /** Dense, as the folder of a SavedModel, and as a LiteRT (.tflite) file: made by the user's Python. */
+    savedmodel?: string;
+    tflite?: string;
     /** The user's own model.json, where the network came from one and is as it was: BatchNormalization not folded. */
     tfjsGiven?: string;
   };
@@ -55,6 +60,8 @@ export interface Rival {
   dispose(): void | Promise<void>;
   /** What a reader of the report should know of how it ran; asked after load. */
   note?(): string;
+  /** For questions that only espalier's own rivals can answer: where the time goes, what the machine can do. */
+  ask?(what: string, given: unknown): unknown;
   /** Versions of the libraries that did the work, for the report; asked after load. */
   versions?(): Record<string, string>;
 }

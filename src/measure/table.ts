@@ -132,6 +132,7 @@ function notes({ networks, load, settings, complete }: BenchResult): string[] {
 
 /** Microseconds, in the unit that reads well. */
 export function time(us: number): string {
+  if (us < 1) return `${us.toFixed(3)} µs`;
   if (us < 10) return `${us.toFixed(2)} µs`;
   if (us < 1000) return `${us.toFixed(1)} µs`;
   if (us < 1e6) return `${(us / 1000).toFixed(2)} ms`;

@@ -4,14 +4,17 @@
  */
 import { existsSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { measure, serve, type MeasureRequest, type ServeRequest } from './loops.js';
 import type { Rival, RivalContext, RivalInput, RivalOutputs } from './rival.js';
 
 export type Request =
   | { do: 'load'; module: string; variant?: string; context: RivalContext }
   /** Sets the inputs of the calls to come and answers the outputs. */
   | { do: 'compute'; inputs: RivalInput[] }
-  /** At least `warmUp` calls, then calls for `seconds` and at least `atLeast` samples. */
-  | { do: 'measure'; warmUp: number; seconds: number; atLeast: number }
+  | ({ do: 'measure' } & MeasureRequest)
+  | ({ do: 'serve' } & ServeRequest)
+  /** Whatever else a built-in rival can tell. */
+  | { do: 'ask'; what: string; given: unknown }
   | { do: 'memory' }
   | { do: 'dispose' };
 
@@ -26,20 +29,12 @@ export interface Computed {
   /** Of this one call, `prepare` included. */
   firstMs: number;
 }
-export interface Measured {
-  /** Microseconds a call; where callsPerSample > 1 each number is the mean of that many calls in a loop. */
-  samples: Float64Array;
-  callsPerSample: number;
-}
 export interface Memory {
   /** Bytes. */
   rss: number;
   peakRss: number;
 }
 export type Answer = { ok: true; value: unknown } | { ok: false; message: string; code?: string };
-
-/** Shorter samples than this drown in the clock (about 0.05 µs to read it): calls are looped to reach it. */
-const SHORTEST_SAMPLE_US = 20;
 
 type Call = () => RivalOutputs | Promise<RivalOutputs>;
 let rival: Rival | undefined;
@@ -90,55 +85,14 @@ async function compute(inputs: RivalInput[]): Promise<Computed> {
   return { outputs: outputs.map((output) => output.slice()), firstMs };
 }
 
-async function measure(request: Extract<Request, { do: 'measure' }>): Promise<Measured> {
+function prepared(): Call {
   if (call === undefined) throw new Error('nothing is computed yet');
-  const timed = call;
-  let isAsync = false;
-  let quickest = Number.POSITIVE_INFINITY;
-  for (let i = 0; i < Math.max(request.warmUp, 1); i++) {
-    const started = performance.now();
-    const answer = timed();
-    if (answer instanceof Promise) {
-      isAsync = true;
-      await answer;
-    }
-    quickest = Math.min(quickest, performance.now() - started);
-  }
-  return isAsync ? measureAsync(timed, request) : measureSync(timed, request, quickest * 1000);
+  return call;
 }
 
-async function measureAsync(timed: Call, request: { seconds: number; atLeast: number }): Promise<Measured> {
-  const samples: number[] = [];
-  const end = performance.now() + request.seconds * 1000;
-  let now = performance.now();
-  while (now < end || samples.length < request.atLeast) {
-    await timed();
-    const after = performance.now();
-    samples.push((after - now) * 1000);
-    now = performance.now();
-  }
-  return { samples: Float64Array.from(samples), callsPerSample: 1 };
-}
-
-function measureSync(timed: Call, request: { seconds: number; atLeast: number }, guessUs: number): Measured {
-  let callsPerSample = 1;
-  if (guessUs < SHORTEST_SAMPLE_US) {
-    // A single call cannot be timed: how long a thousand take tells how many make a sample.
-    const started = performance.now();
-    for (let i = 0; i < 1000; i++) void timed();
-    const each = (performance.now() - started) * 1000 * 1e-3;
-    callsPerSample = Math.max(1, Math.ceil(SHORTEST_SAMPLE_US / Math.max(each, 0.001)));
-  }
-  const samples: number[] = [];
-  const end = performance.now() + request.seconds * 1000;
-  let now = performance.now();
-  while (now < end || samples.length < request.atLeast) {
-    for (let i = 0; i < callsPerSample; i++) void timed();
-    const after = performance.now();
-    samples.push(((after - now) * 1000) / callsPerSample);
-    now = performance.now();
-  }
-  return { samples: Float64Array.from(samples), callsPerSample };
+async function ask(what: string, given: unknown): Promise<unknown> {
+  if (rival?.ask === undefined) throw new Error(`${rival?.name ?? 'nothing'} answers no questions`);
+  return rival.ask(what, given);
 }
 
 function memory(): Memory {
@@ -152,7 +106,11 @@ async function answer(request: Request): Promise<unknown> {
     case 'compute':
       return compute(request.inputs);
     case 'measure':
-      return measure(request);
+      return measure(prepared(), request);
+    case 'serve':
+      return serve(prepared(), request);
+    case 'ask':
+      return ask(request.what, request.given);
     case 'memory':
       return memory();
     case 'dispose':

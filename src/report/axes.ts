@@ -68,3 +68,6 @@ export const rule = (field: 'x' | 'y', at: number) => ({
   mark: { type: 'rule' as const, color: colour('soft'), strokeDash: [4, 3] },
   encoding: { [field]: { datum: at } },
 });
+
+/** Charts without names along their left side have more room for the plot on a phone. */
+export const plotWidth = (width: number): number => (width < 400 ? Math.max(width, 245) : width);

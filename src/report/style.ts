@@ -42,6 +42,7 @@ caption{text-align:left;padding:.2rem 0 .4rem}
 th,td{padding:.28rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 th{font-weight:600;white-space:nowrap}
 td{max-width:28rem;overflow-wrap:break-word}
+td:first-child{white-space:nowrap}td:last-child{min-width:9rem}
 .right{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .won{color:var(--gain)}.lostcell{color:var(--loss)}
 .noisy::after{content:" !";color:var(--loss);font-weight:700}

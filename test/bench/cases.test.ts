@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkOf } from '../../bench/networks.mjs';
 import type { Program } from '../../src/compile/program.js';
 import { loadModel } from '../../src/index.js';
-import { inputsOf } from '../../src/measure/compete.js';
+import { inputsOf } from '../../src/measure/runner.js';
 import { AGAINST, OWN } from '../../src/measure/roster.js';
 import { espBytes } from '../../src/measure/source.js';
 import { runProgram } from '../support/run-program.js';

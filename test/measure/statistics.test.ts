@@ -60,8 +60,9 @@ describe('quantile', () => {
           const sorted = ascending(values);
           const [low, high] = [quantile(sorted, Math.min(p, q)), quantile(sorted, Math.max(p, q))];
           expect(low).toBeLessThanOrEqual(high + 1e-9);
-          expect(quantile(sorted, 0)).toBe(sorted[0]);
-          expect(quantile(sorted, 1)).toBe(sorted.at(-1));
+          expect(quantile(sorted, 0) + 0).toBe((sorted[0] ?? NaN) + 0);
+          // Adding 0 makes one zero of two: a sort may leave -0 where 0 is asked for.
+          expect(quantile(sorted, 1) + 0).toBe((sorted.at(-1) ?? NaN) + 0);
         },
       ),
     );

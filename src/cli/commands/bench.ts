@@ -13,6 +13,15 @@ interface Flags {
   timeout: number;
   seed: number;
   pin: boolean | string;
+  scenario: string[];
+  latencyBound: number;
+  cold?: boolean;
+  layers: boolean;
+  data?: string;
+  target?: string;
+  dense?: string;
+  split?: string;
+  python?: string;
   json?: string;
 }
 
@@ -25,7 +34,7 @@ export function benchCommand(): Command {
     .option('--threads <count>', 'threads of each engine', number, 1)
     .option(
       '--against <engines>',
-      'of tfjs-node, onnxruntime and dense (our own dense path); "none" for espalier alone',
+      'of tfjs-node, onnxruntime, dense (our own dense path), tfjs-savedmodel, tfjs-wasm, keras, tensorflow, litert and openvino; "all", or "none" for espalier alone',
       names,
       ['tfjs-node', 'onnxruntime', 'dense'],
     )
@@ -35,6 +44,26 @@ export function benchCommand(): Command {
         .default([], 'none'),
     )
     .option('--sparsity <values>', 'impose zeros in one shot, for speed studies: 0.5,0.75,0.9', numbers)
+    .option(
+      '--scenario <names>',
+      'besides single-stream: server (Poisson arrivals under a latency bound), offline (throughput)',
+      names,
+      ['single-stream'],
+    )
+    .option('--latency-bound <ms>', 'that 99 % of the queries of the server scenario must keep', number, 10)
+    .option('--cold', 'flush the caches before each timed call')
+    .option(
+      '--no-layers',
+      'do not look into single layers, the roofs of the machine and break-even sparsities',
+    )
+    .option('--data <file.csv>', 'tell accuracy on the held-out rows of a table')
+    .option('--target <column>', 'column of --data: a number to predict, or classes from 0')
+    .option('--dense <model>', 'the dense model that accuracy is compared with')
+    .option(
+      '--split <column>',
+      'column that says train, validation or test; default: as the model was trained',
+    )
+    .option('--python <command>', 'the Python of its rivals; default: ESPALIER_PYTHON, else python3')
     .option('--rounds <count>', 'turns that each engine has', number, 10)
     .option('--min-time <seconds>', 'timed for each engine and batch size, over all rounds', number, 2)
     .option('--warm-up <calls>', 'calls before the first timed one', number, 10)
@@ -61,6 +90,18 @@ export function benchCommand(): Command {
         timeout: flags.timeout,
         seed: flags.seed,
         pin: flags.pin,
+        scenarios: flags.scenario,
+        latencyBound: flags.latencyBound,
+        cold: flags.cold,
+        layers: flags.layers,
+        data: flags.data,
+        target: flags.target,
+        dense: flags.dense,
+        split:
+          flags.split === undefined
+            ? undefined
+            : { column: flags.split, seed: 1, validation: 0.1, test: 0.1 },
+        python: flags.python,
         command: `espalier ${process.argv.slice(2).join(' ')}`,
       };
       await runBench(model, options, flags.json);

@@ -1,6 +1,6 @@
 /** What pruning cost in quality. */
 import { colour } from '../palette.js';
-import { percentAxis } from '../axes.js';
+import { percentAxis, plotWidth } from '../axes.js';
 import type { Case } from '../results.js';
 import { number, type Chart, type Section } from '../section.js';
 import { slug } from './timing.js';
@@ -36,8 +36,8 @@ function chart(cases: readonly Case[], model: string): Chart | undefined {
     title: `${kind === 'regression' ? 'RMSE' : 'Accuracy'} against sparsity, ${model}`,
     description: `A point for each network; the dashed line is the dense network. ${kind === 'regression' ? 'Lower' : 'Higher'} is better.`,
     spec: (width) => ({
-      width,
-      height: Math.min(260, width * 0.7),
+      width: plotWidth(width),
+      height: Math.min(260, plotWidth(width) * 0.7),
       data: { values },
       layer: [
         ...(dense === undefined || dense === null

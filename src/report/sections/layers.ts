@@ -1,7 +1,7 @@
 /** A layer at a time: its share of the call, how far from the roofs of the machine, and from which sparsity on it pays. */
 import { bytes, time } from '../../measure/table.js';
 import type { BreakEven, LayersResult, OperationResult, Roofs } from '../../measure/result.js';
-import { logDomain, logTicks, most, nameAxis, percentAxis, timeAxis } from '../axes.js';
+import { logDomain, logTicks, most, nameAxis, percentAxis, plotWidth, timeAxis } from '../axes.js';
 import { colour } from '../palette.js';
 import { share, type Case } from '../results.js';
 import { number, type Chart, type Section } from '../section.js';
@@ -207,8 +207,8 @@ function rooflineChart(roofs: Roofs, one: Case): Chart | undefined {
     description:
       'Each layer by the work that it does a byte and the speed that it reaches, below the roofs of cache, memory and arithmetic as measured on this machine.',
     spec: (width) => ({
-      width,
-      height: Math.min(340, width * 0.8),
+      width: plotWidth(width),
+      height: Math.min(340, plotWidth(width) * 0.8),
       layer: [
         {
           data: { values: lines },

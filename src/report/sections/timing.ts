@@ -1,7 +1,7 @@
 /** How long a call takes: distributions, and the time of others over espalier's. */
 import { time } from '../../measure/table.js';
 import type { RivalResult, Timing } from '../../measure/result.js';
-import { logDomain, most, nameAxis, percentAxis, rule, timeAxis, timesAxis } from '../axes.js';
+import { logDomain, most, nameAxis, percentAxis, plotWidth, rule, timeAxis, timesAxis } from '../axes.js';
 import { colour, engineScale } from '../palette.js';
 import { batchesOf, type Case } from '../results.js';
 import type { Cell, Chart, Section } from '../section.js';
@@ -190,8 +190,8 @@ function speedUpChart(rows: readonly RatioRow[], batch: number, model: string, a
     return {
       ...base,
       spec: (width) => ({
-        width,
-        height: Math.min(280, width * 0.7),
+        width: plotWidth(width),
+        height: Math.min(280, plotWidth(width) * 0.7),
         data: { values: shown },
         layer: [
           rule('y', 1),

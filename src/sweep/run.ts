@@ -1,0 +1,213 @@
+/**
+ * `espalier sweep`: train, prune to several sparsities, convert, measure and report. Each step leaves its result in the
+ * output folder with the settings it was made by: what is there with the same settings is not done again.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { convertModel } from '../convert.js';
+import { EspalierError, invalid } from '../errors.js';
+import { writeFileAtomic } from '../files.js';
+import { bench } from '../measure/bench.js';
+import { pruneModel } from '../prune/run/run.js';
+import { reportFiles, type Format } from '../report/report.js';
+import type { Progress } from '../train/progress.js';
+import type { SplitSettings } from '../train/split.js';
+import { readTable, type Table } from '../train/table.js';
+import { TRAIN_DEFAULTS, train } from '../train/train.js';
+import { pruningsOf, type SweepPruning, type SweepRecipe } from './recipe.js';
+
+export interface SweepOptions {
+  recipe: SweepRecipe;
+  /** Gets a folder a step, and report.html, report.md. */
+  output: string;
+  /** In place of the recipe's. */
+  data?: string;
+  /** Of TensorFlow. */
+  threads?: number;
+  progress?: Progress;
+  signal?: AbortSignal;
+  /** Told in the results. */
+  command?: string;
+}
+
+export interface SweepResult {
+  /** Of bench, the dense network first. */
+  results: string[];
+  reports: string[];
+  /** Steps that were done before, and now. */
+  kept: string[];
+  done: string[];
+}
+
+interface Step {
+  name: string;
+  /** Whatever its result depends on. */
+  settings: unknown;
+  work: (folder: string) => Promise<void>;
+}
+
+const DONE = 'done.json';
+
+const digest = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
+
+/** Does steps in order; the settings of those before are part of each one's, as its result is made of theirs. */
+class Steps {
+  readonly kept: string[] = [];
+  readonly done: string[] = [];
+
+  constructor(
+    private readonly output: string,
+    private readonly say: (text: string) => void,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** Answers the digest of the step, for those that build on it. */
+  async run({ name, settings, work }: Step): Promise<string> {
+    if (this.signal?.aborted === true)
+      throw new EspalierError('INTERRUPTED', 'interrupted: run again to go on');
+    const folder = join(this.output, name);
+    const key = digest([name, settings]);
+    const before = await readFile(join(folder, DONE), 'utf8').catch(() => undefined);
+    if (before !== undefined && keyOf(before) === key) {
+      this.say(`${name}: done before`);
+      this.kept.push(name);
+      return key;
+    }
+    this.say(`── ${name}`);
+    await work(folder);
+    await writeFileAtomic(join(folder, DONE), `${JSON.stringify({ key, settings }, null, 1)}\n`);
+    this.done.push(name);
+    return key;
+  }
+}
+
+function keyOf(text: string): string | undefined {
+  try {
+    return (JSON.parse(text) as { key?: string }).key;
+  } catch {
+    return undefined;
+  }
+}
+
+async function dataFile(
+  recipe: SweepRecipe,
+  given: string | undefined,
+  say: (text: string) => void,
+): Promise<string> {
+  if (given !== undefined) return given;
+  if (recipe.data.file !== undefined) return recipe.data.file;
+  const module = recipe.data.module ?? '';
+  const { prepare } = (await import(pathToFileURL(module).href)) as { prepare?: unknown };
+  if (typeof prepare !== 'function')
+    throw invalid('INVALID_RECIPE', `data.module ${module}`, 'a module with a function `prepare`', prepare);
+  const path: unknown = await (prepare as (options: { say: typeof say }) => unknown)({ say });
+  if (typeof path !== 'string')
+    throw invalid('INVALID_RECIPE', `prepare of ${module}`, 'the path of a file', path);
+  return path;
+}
+
+/** Two entries with the same sparsity are two networks. */
+function stepNames(prunings: readonly SweepPruning[]): string[] {
+  const seen = new Map<string, number>();
+  return prunings.map(({ sparsity }) => {
+    const name = `sparse-${sparsity}`;
+    const times = (seen.get(name) ?? 0) + 1;
+    seen.set(name, times);
+    return times === 1 ? name : `${name}-${times}`;
+  });
+}
+
+/**
+ * Safe to interrupt: run again it goes on, training too, epoch by epoch. Throws what its steps throw, and INTERRUPTED.
+ */
+export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const { recipe, output, progress = {}, signal, threads } = options;
+  const say = (text: string) => progress.say?.(text);
+  const steps = new Steps(output, say, signal);
+  const { target, split: column } = recipe.data;
+  const data = await dataFile(recipe, options.data, say);
+  // Read once, and only if something is to be trained.
+  let read: Promise<Table> | undefined;
+  const table = () => (read ??= (say(`reading ${data}`), readTable(data)));
+  const split: SplitSettings | undefined =
+    column === undefined ? undefined : { ...TRAIN_DEFAULTS.split, column };
+
+  let dense = recipe.model;
+  let denseKey = digest([dense, data]);
+  if (dense === undefined) {
+    const { network = [...TRAIN_DEFAULTS.hidden], ...given } = recipe.train ?? {};
+    const settings = { ...TRAIN_DEFAULTS, ...given, hidden: network, split: split ?? TRAIN_DEFAULTS.split };
+    dense = join(output, 'dense');
+    denseKey = await steps.run({
+      name: 'dense',
+      settings: { ...settings, data, target },
+      work: async (folder) => {
+        await train({
+          ...settings,
+          ...{ data: await table(), target, output: folder, resume: true, threads, progress, signal },
+        });
+      },
+    });
+  }
+  const model = dense;
+  const prunings = pruningsOf(recipe);
+  const names = stepNames(prunings);
+  const models: { name: string; esp: string; key: string; command: string }[] = [];
+  const convert = async (name: string, source: string, key: string) => {
+    const folder = `${name}-esp`;
+    const esp = join(output, folder, `${name}.esp`);
+    const made = await steps.run({
+      name: folder,
+      settings: [key],
+      work: async () => void (await convertModel(source, esp)),
+    });
+    models.push({ name, esp, key: made, command: `bench of step ${name}` });
+  };
+  await convert('dense', model, denseKey);
+  for (const [index, pruning] of prunings.entries()) {
+    const name = names[index] ?? '';
+    const key = await steps.run({
+      name,
+      settings: { from: denseKey, pruning, target },
+      work: async (folder) => {
+        await pruneModel({
+          ...{ model, data: await table(), target, recipe: pruning, split, output: folder, resume: true },
+          ...{ threads, progress, signal },
+        });
+      },
+    });
+    await convert(name, join(output, name), key);
+  }
+  const results: string[] = [];
+  for (const { name, esp, key } of models) {
+    const result = join(output, `${name}-bench`, 'result.json');
+    await steps.run({
+      name: `${name}-bench`,
+      settings: [key, recipe.bench ?? {}],
+      work: async () => {
+        const answer = await bench(esp, {
+          ...recipe.bench,
+          ...{ data, target, dense: model, split, signal, say },
+          command: options.command ?? `sweep, ${name}`,
+        });
+        if (!answer.complete) throw new EspalierError('INTERRUPTED', 'interrupted: run again to go on');
+        await writeFileAtomic(result, `${JSON.stringify(answer, null, 1)}\n`);
+      },
+    });
+    results.push(result);
+  }
+  const reports: string[] = [];
+  for (const format of recipe.formats ?? (['html', 'md'] satisfies Format[])) {
+    const file = join(output, `report.${format}`);
+    const charts = format === 'md' ? { chartFolder: join(output, 'charts') } : {};
+    await writeFileAtomic(
+      file,
+      await reportFiles(results, { format, title: recipe.name, output: file, ...charts }),
+    );
+    reports.push(file);
+  }
+  return { results, reports, kept: steps.kept, done: steps.done };
+}
