@@ -33,6 +33,21 @@ function activationOf({ kind, alpha, beta }: ProgramActivation): Activation {
       return { kind, alpha };
     case 'hard_sigmoid':
       return { kind, alpha, beta };
+    case 'hard_shrink':
+    case 'soft_shrink':
+      return { kind, lambda: alpha };
+    case 'threshold':
+      return relu(beta, null, alpha);
+    case 'clipped_leaky_relu':
+      return relu(alpha, beta);
+    case 'clip':
+      if (alpha === 0) return relu(0, beta);
+      if (alpha === -1 && beta === 1) return { kind: 'hard_tanh' };
+      throw unsupported(
+        'activation',
+        `clip to [${alpha}, ${beta}]`,
+        'export the model that it was converted from',
+      );
     default:
       return { kind };
   }

@@ -46,8 +46,20 @@ function storedWeights(file: Hdf5File): WeightSource {
   // The first versions of the format named the list of layers otherwise.
   const old = file.names('_layer_checkpoint_dependencies') !== undefined;
   return {
-    bind: (layers) => layers.map((layer) => layerWeights(file, layer, old)),
+    bind: (layers) => {
+      if (!old) refuseSurplus(file, layers);
+      return layers.map((layer) => layerWeights(file, layer, old));
+    },
   };
+}
+
+/** Groups of layers that the model does not have hold no weights; those without weights have groups too. */
+function refuseSurplus(file: Hdf5File, layers: readonly WantedLayer[]): void {
+  const known = new Set(layers.map(({ location }) => location.split('/')[1]));
+  const surplus = (file.names('layers') ?? []).find(
+    (name) => !known.has(name) && (file.names(`layers/${name}/vars`)?.length ?? 0) > 0,
+  );
+  if (surplus !== undefined) throw wrong(WEIGHTS, 'weights of the model’s layers only', surplus);
 }
 
 /** A layer's weights: in its group, `vars` lists them by number; objects inside it have groups of their own. */
