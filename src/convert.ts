@@ -5,9 +5,10 @@
 import type { LayersModel } from '@tensorflow/tfjs';
 import type { Program } from './compile/program.js';
 import type { ValueFormat } from './compile/round-values.js';
+import type { FlexiblePlan } from './engine/flexible.js';
 import { valueFormat } from './engine/options.js';
 import { espBytes } from './engine/source.js';
-import { invalid } from './errors.js';
+import { EspalierError, invalid } from './errors.js';
 import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
 import type { Network } from './network/types.js';
@@ -38,9 +39,9 @@ export async function convertModel(
   }
   const values = valueFormat(options?.values ?? 'float32');
   const esp = await espBytes(source);
-  const program =
-    esp === null ? await programOf(source, options) : (await import('./file/read.js')).readProgram(esp);
-  const bytes = await written(program, values);
+  const read =
+    esp === null ? await importModel(source, options) : (await import('./file/network.js')).readSource(esp);
+  const bytes = await converted(read, values);
   if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
   return bytes;
 }
@@ -49,13 +50,55 @@ export async function convertModel(
 export async function fromLayersModel(model: LayersModel, options?: ConvertOptions): Promise<Uint8Array> {
   const values = valueFormat(options?.values ?? 'float32');
   const { importLayersModel } = await import('./import/index.js');
-  const program = await compileNetwork(await importLayersModel(model));
-  return written(program, values);
+  return converted(await importLayersModel(model), values);
+}
+
+/** A network of flexible sizes is stored as such, as there is a program only once its inputs' sizes are known. */
+async function converted(source: Network | Program, values: ValueFormat): Promise<Uint8Array> {
+  if ('operations' in source) return written(source, values);
+  const { isFlexible } = await import('./network/specialise.js');
+  if (!isFlexible(source)) return written(await compileNetwork(source), values);
+  if (values !== 'float32') {
+    throw invalid('INVALID_ARGUMENT', 'values', "'float32' for a model of flexible sizes", values);
+  }
+  const { csrFromDense } = await import('./engine/csr.js');
+  return (await import('./file/network.js')).writeNetwork(source, csrFromDense);
 }
 
 async function written(program: Program, values: ValueFormat): Promise<Uint8Array> {
   const { roundValues } = await import('./compile/round-values.js');
   return (await import('./file/write.js')).writeProgram(roundValues(program, values));
+}
+
+/** What a Model is made of: the program of a network, or, where its inputs have flexible sizes, how to make one. */
+export async function planOf(network: Network): Promise<Program | FlexiblePlan> {
+  const { isFlexible, withInputShapes } = await import('./network/specialise.js');
+  if (!isFlexible(network)) return compileNetwork(network);
+  const { compile } = await import('./compile/index.js');
+  const { withCsr } = await import('./engine/csr.js');
+  const port = ({ name, value }: Network['inputs'][number]) => ({
+    name,
+    shape: (network.values[value] as Network['values'][number]).shape,
+  });
+  return {
+    name: network.name,
+    inputs: network.inputs.map(port),
+    outputs: network.outputs.map(port),
+    specialise: (shapes) => {
+      try {
+        return withCsr(compile(withInputShapes(network, shapes)));
+      } catch (error) {
+        if (error instanceof EspalierError) throw error;
+        // Settings of a file that make no sense show first where something is computed with them.
+        throw new EspalierError(
+          'INVALID_MODEL',
+          `the network cannot be compiled: ${String(error)}`,
+          {},
+          error,
+        );
+      }
+    },
+  };
 }
 
 /** The program of any source that importModel takes, its matrices CSR. */

@@ -5,6 +5,7 @@ import { EspalierError, invalid } from '../errors.js';
 import type { CodedProgram } from '../file/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';
 import { addon } from './find.js';
+import { ShapeCache, type FlexiblePlan } from './flexible.js';
 import { fromNative } from './native-errors.js';
 import { gatherInputs, gatherOutputs, type Inputs, type Outputs, type PortInfo } from './tensors.js';
 
@@ -70,23 +71,29 @@ export class Model {
   readonly #inFeatures: number;
   readonly #outFeatures: number;
   #native: NativeModel | null;
+  /** Of a model of flexible sizes, which has no program of its own. */
+  readonly #shapes: ShapeCache<Model> | null;
 
   /** Use loadModel. The program's matrices are CSR, or coded. `consumed`: see Addon.load. Throws INVALID_MODEL, INVALID_ARGUMENT, ADDON_MISSING. */
-  constructor(program: Program | CodedProgram, options: AddonOptions, consumed?: ArrayBuffer) {
-    const info = (port: ProgramPort): PortInfo => ({
-      ...port,
-      features: (program.values[port.value] as { features: number }).features,
+  constructor(program: Program | CodedProgram | FlexiblePlan, options: AddonOptions, consumed?: ArrayBuffer) {
+    const flexible = 'specialise' in program;
+    const info = (port: Omit<ProgramPort, 'value' | 'dtype'> & { value?: number }): PortInfo => ({
+      ...{ name: port.name, shape: port.shape, dtype: 'float32', value: port.value ?? 0 },
+      features: flexible ? 0 : (program.values[port.value ?? 0]?.features ?? 0),
     });
     const shown = ({ name, shape, dtype }: ProgramPort): Port => Object.freeze({ name, shape, dtype });
     this.name = program.name;
     this.#in = program.inputs.map(info);
     this.#out = program.outputs.map(info);
-    this.inputs = Object.freeze(program.inputs.map(shown));
-    this.outputs = Object.freeze(program.outputs.map(shown));
+    this.inputs = Object.freeze(this.#in.map(shown));
+    this.outputs = Object.freeze(this.#out.map(shown));
     const single = this.#in.length === 1 && this.#out.length === 1;
     this.#inFeatures = single ? (this.#in[0] as PortInfo).features : 0;
     this.#outFeatures = single ? (this.#out[0] as PortInfo).features : 0;
     this.#batch = options.batchSizes[0] ?? 1;
+    this.#native = null;
+    this.#shapes = flexible ? new ShapeCache(program, this.#in, (fixed) => new Model(fixed, options)) : null;
+    if (flexible) return;
     try {
       this.#native = addon().load(program, options, consumed);
     } catch (error) {
@@ -99,6 +106,7 @@ export class Model {
    * Throws INVALID_INPUT naming the input, what was expected and what came; DISPOSED.
    */
   runSync(inputs: Inputs, options?: RunOptions): Answer {
+    if (this.#shapes !== null) return this.#shapes.at(inputs).runSync(inputs, options);
     const native = this.#alive();
     const into = options?.outputs;
     if (this.#inFeatures > 0 && inputs instanceof Float32Array && into instanceof Float32Array) {
@@ -131,6 +139,7 @@ export class Model {
    * answer is there.
    */
   async run(inputs: Inputs, options?: RunOptions): Promise<Answer> {
+    if (this.#shapes !== null) return this.#shapes.at(inputs).run(inputs, options);
     const native = this.#alive();
     const into = options?.outputs;
     const { batch, arrays, shaped } = gatherInputs(this.#in, inputs);
@@ -158,10 +167,11 @@ export class Model {
    * DISPOSED after dispose.
    */
   bind(buffers: { readonly inputs: Inputs; readonly outputs: Outputs }): () => void {
-    const native = this.#alive();
     if (typeof buffers !== 'object' || buffers === null) {
       throw invalid('INVALID_ARGUMENT', 'buffers', '{ inputs, outputs }', buffers);
     }
+    if (this.#shapes !== null) return this.#shapes.at(buffers.inputs, true).bind(buffers);
+    const native = this.#alive();
     const { batch, arrays } = gatherInputs(this.#in, buffers.inputs);
     requireOwn(this.#in, arrays, buffers.inputs);
     const outputs = gatherOutputs(this.#out, buffers.outputs, batch);
@@ -183,6 +193,7 @@ export class Model {
 
   /** What was chosen for each operation at a batch size (default: the first of batchSizes, else 1), and why. */
   explain(batch: number = this.#batch): Explanation[] {
+    if (this.#shapes !== null) return this.#shapes.last().explain(batch);
     const native = this.#alive();
     if (!Number.isInteger(batch) || batch < 1) {
       throw invalid('INVALID_ARGUMENT', 'batch', 'a whole number of 1 or more', batch);
@@ -222,11 +233,12 @@ export class Model {
 
   /** Bytes of packed weights and buffers that the engine holds for this model. */
   memory(): number {
-    return this.#alive().memory();
+    return this.#shapes?.memory() ?? this.#alive().memory();
   }
 
   /** Waits for calls in flight and frees the model; every later call throws DISPOSED. Safe to call twice. */
   dispose(): void {
+    this.#shapes?.dispose();
     this.#native?.dispose();
     this.#native = null;
   }

@@ -76,6 +76,32 @@ export function gatherOutputs(ports: readonly PortInfo[], outputs: unknown, batc
   return { batch, arrays, shaped };
 }
 
+/**
+ * The shape of each input without its batch, for ports whose sizes may be flexible: the data alone does not tell it
+ * then. Throws INVALID_INPUT.
+ */
+export function sampleShapes(ports: readonly PortInfo[], inputs: unknown): number[][] {
+  return split(ports, inputs, 'inputs').map((tensor, index) => {
+    const port = ports[index] as PortInfo;
+    const { shape } = parts(tensor);
+    const own = port.shape.slice(1);
+    if (shape === undefined && !own.includes(null)) return own as number[];
+    const fits =
+      Array.isArray(shape) &&
+      shape.length === port.shape.length &&
+      shape.every((extent, axis) =>
+        axis === 0 || port.shape[axis] === null
+          ? Number.isSafeInteger(extent) && extent >= (axis === 0 ? 0 : 1)
+          : extent === port.shape[axis],
+      );
+    if (!fits) {
+      const received = shape === undefined ? 'numbers without a shape' : `shape ${describe(shape)}`;
+      throw wrong(port, `{ data, shape } with a shape like ${shapeText(port)}`, received);
+    }
+    return shape.slice(1) as number[];
+  });
+}
+
 function split(ports: readonly PortInfo[], given: unknown, what: string): unknown[] {
   const names = ports.map((port) => port.name).join(', ');
   const one = ports.length === 1;
@@ -168,7 +194,7 @@ function batchOf(port: PortInfo, length: number, shape: unknown): number {
 }
 
 export function shapeText(port: ProgramPort): string {
-  return `[${['batch', ...port.shape.slice(1)].join(', ')}]`;
+  return `[${['batch', ...port.shape.slice(1).map((extent) => extent ?? 'any')].join(', ')}]`;
 }
 
 function wrong(port: PortInfo, expected: string, received: string): EspalierError {

@@ -78,6 +78,10 @@ function read(bytes: Uint8Array, make: Make, checkWeight: typeof checkMatrix): P
       metadata.format,
     );
   }
+  if (metadata.program === undefined && metadata.network !== undefined) {
+    const expected = 'a program (this is a network of flexible sizes: loadModel and convertModel take it)';
+    throw invalid('UNSUPPORTED_FORMAT', '__metadata__', expected, 'a network');
+  }
   if (metadata.program === undefined)
     throw invalid('INVALID_MODEL', '__metadata__.program', 'a string', undefined);
   const json = object(parseStrictJson(metadata.program, 'the program'), 'program');
@@ -125,6 +129,17 @@ function read(bytes: Uint8Array, make: Make, checkWeight: typeof checkMatrix): P
   };
   checkProgram(program, checkWeight);
   return program;
+}
+
+/** Whether the file holds a network (file/network.ts), not a program. Throws INVALID_MODEL for what is no such file. */
+export function holdsNetwork(bytes: Uint8Array): boolean {
+  const { metadata } = readSafetensors(bytes);
+  return metadata.format === 'espalier' && metadata.program === undefined && metadata.network !== undefined;
+}
+
+/** The table of matrices, decoded. */
+export function decodedMatrices(entries: readonly unknown[], pools: PoolReader, fileBytes: number): Matrix[] {
+  return readMatrices(entries, pools, fileBytes, decoded);
 }
 
 function readMatrices(

@@ -59,7 +59,8 @@ export function writeProgram(program: Program): Uint8Array {
   });
 }
 
-function writeMatrix(matrix: Matrix, pools: PoolWriter): Record<string, unknown> {
+/** A matrix in the table of matrices; its parts go to the pools. */
+export function writeMatrix(matrix: Matrix, pools: PoolWriter): Record<string, unknown> {
   if (matrix.format !== 'csr') {
     throw new EspalierError('INTERNAL', 'only CSR matrices are stored: csrFromDense comes first');
   }

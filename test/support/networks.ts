@@ -52,7 +52,7 @@ export class NetworkBuilder {
 
   constructor(readonly next: () => number) {}
 
-  input(shape: readonly number[]): number {
+  input(shape: readonly (number | null)[]): number {
     this.values.push({ shape: [null, ...shape], dtype: 'float32' });
     this.inputs.push({ name: `in_${this.inputs.length}`, value: this.values.length - 1 });
     return this.values.length - 1;

@@ -46,8 +46,8 @@ export function sampleShape(shape: Shape, layer: string): readonly number[] {
     if (extent === null) {
       throw new EspalierError(
         'UNSUPPORTED_LAYER',
-        `layer ${layer}: a flexible length, as in the shape [${shape.map(String).join(', ')}], cannot be run; ` +
-          'build the model with fixed lengths',
+        `layer ${layer}: the shape [${shape.map(String).join(', ')}] has no fixed size: there is a program for each ` +
+          'shape of the inputs only; loadModel runs the model and takes { data, shape }, convertModel stores it',
         { parameter: layer, expected: 'fixed lengths', received: shape.map(String) },
       );
     }

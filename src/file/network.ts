@@ -1,0 +1,246 @@
+/**
+ * A Network of flexible sizes as the bytes of an .esp file: there is a Program only once the sizes are known. The layers
+ * and their settings are JSON, the weights matrices as those of a program (docs/format.md).
+ */
+import { checkMatrix } from '../compile/check.js';
+import type { Matrix, Program } from '../compile/program.js';
+import type { EspalierError } from '../errors.js';
+import { invalid } from '../errors.js';
+import { layerKind } from '../network/layers/registry.js';
+import type { TimeDistributedSettings } from '../network/layers/wrappers.js';
+import { isFlexible } from '../network/specialise.js';
+import type { DType, Layer, Network, Node, Port, Tensor, Value } from '../network/types.js';
+import { PoolReader, PoolWriter } from './pools.js';
+import { decodedMatrices, holdsNetwork, readProgram } from './read.js';
+import { isObject, parseStrictJson, readSafetensors, writeSafetensors } from './safetensors.js';
+import { writeMatrix } from './write.js';
+
+export const NETWORK_VERSION = 1;
+
+/** Numbers that weights may be in memory without holding bytes in the file for them; beyond, they must be in proportion. */
+const FREE_NUMBERS = 2 ** 24;
+const NUMBERS_PER_BYTE = 64;
+const MOST_ENTRIES = 2 ** 20;
+
+type Json = Record<string, unknown>;
+type Csr = (
+  values: Float32Array,
+  rows: number,
+  cols: number,
+) => Pick<Extract<Matrix, { format: 'csr' }>, 'rowPtr' | 'colIdx' | 'values'>;
+
+/** Settings as plain data: the kind that TimeDistributed repeats is told by its name. */
+function plainSettings({ kind, settings }: Pick<Layer, 'kind' | 'settings'>): unknown {
+  if (kind !== 'TimeDistributed') return settings;
+  const { inner, settings: own } = settings as TimeDistributedSettings;
+  return { inner: inner.names[0], settings: own };
+}
+
+/** The same network gives the same bytes; `csr` gives the non-zeros of a dense matrix. */
+export function writeNetwork(network: Network, csr: Csr): Uint8Array {
+  const pools = new PoolWriter();
+  const matrices: Json[] = [];
+  const known = new Map<Float32Array, number>();
+  const tensor = ({ shape, data }: Tensor): Json => {
+    let index = known.get(data);
+    if (index === undefined) {
+      const cols = shape[shape.length - 1] ?? 1;
+      const rows = data.length / cols;
+      matrices.push(writeMatrix({ format: 'csr', rows, cols, ...csr(data, rows, cols) }, pools));
+      index = matrices.length - 1;
+      known.set(data, index);
+    }
+    return { shape, matrix: index };
+  };
+  const json = {
+    version: NETWORK_VERSION,
+    name: network.name,
+    inputs: network.inputs,
+    outputs: network.outputs,
+    values: network.values,
+    nodes: network.nodes,
+    layers: network.layers.map((layer) => ({
+      name: layer.name,
+      kind: layer.kind,
+      settings: plainSettings(layer),
+      weights: Object.fromEntries(
+        Object.entries(layer.weights).map(([name, weight]) => [name, tensor(weight)]),
+      ),
+    })),
+    matrices,
+  };
+  return writeSafetensors({
+    metadata: { format: 'espalier', network: JSON.stringify(json) },
+    tensors: pools.tensors(),
+  });
+}
+
+/** What an .esp file holds: a program, or a network of flexible sizes. */
+export function readSource(bytes: Uint8Array): Program | Network {
+  return holdsNetwork(bytes) ? readNetwork(bytes) : readProgram(bytes);
+}
+
+/**
+ * The file is not trusted: every index is checked here, settings to be plain data. That shapes, settings and weights fit
+ * each other is found out when shapes are inferred from the inputs' (network/specialise.ts), before anything is computed.
+ * Throws INVALID_MODEL, UNSUPPORTED_FORMAT.
+ */
+export function readNetwork(bytes: Uint8Array): Network {
+  const { metadata, tensors } = readSafetensors(bytes);
+  const json = object(parseStrictJson(metadata.network ?? '', 'the network'), 'network');
+  if (json.version !== NETWORK_VERSION) {
+    throw invalid('UNSUPPORTED_FORMAT', 'version', `${NETWORK_VERSION}`, json.version);
+  }
+  const pools = new PoolReader(tensors);
+  const matrices = decodedMatrices(list(json.matrices, 'matrices'), pools, bytes.length);
+  pools.finish();
+  const dense = denseMatrices(matrices, bytes.length);
+  const values = list(json.values, 'values').map((entry, i) => readValue(entry, `values[${i}]`));
+  const layers = list(json.layers, 'layers').map((entry, i) => readLayer(entry, `layers[${i}]`, dense));
+  const port = (entry: unknown, what: string): Port => {
+    const { name, value } = object(entry, what);
+    return { name: text(name, `${what}.name`), value: index(value, values.length, `${what}.value`) };
+  };
+  const inputs = list(json.inputs, 'inputs').map((entry, i) => port(entry, `inputs[${i}]`));
+  const outputs = list(json.outputs, 'outputs').map((entry, i) => port(entry, `outputs[${i}]`));
+  const made = new Set<number>();
+  const make = (value: number, what: string): void => {
+    if (made.has(value)) throw bad(what, 'a value made once', value);
+    made.add(value);
+  };
+  inputs.forEach(({ name, value }) => make(value, name));
+  const use = (value: unknown, what: string): number => {
+    const found = index(value, values.length, what);
+    if (!made.has(found)) throw bad(what, 'a value that was made before', found);
+    return found;
+  };
+  const nodes = list(json.nodes, 'nodes').map((entry, i): Node => {
+    const what = `nodes[${i}]`;
+    const node = object(entry, what);
+    const given = list(node.inputs, `${what}.inputs`).map((value) => use(value, `${what}.inputs`));
+    const results = list(node.outputs, `${what}.outputs`).map((value) => {
+      const found = index(value, values.length, `${what}.outputs`);
+      make(found, `${what}.outputs`);
+      return found;
+    });
+    return { layer: index(node.layer, layers.length, `${what}.layer`), inputs: given, outputs: results };
+  });
+  outputs.forEach(({ name, value }) => use(value, `output ${name}`));
+  if (inputs.length === 0 || outputs.length === 0) throw bad('inputs and outputs', 'one or more', 'none');
+  for (const [what, ports] of Object.entries({ inputs, outputs })) {
+    if (new Set(ports.map(({ name }) => name)).size !== ports.length) {
+      throw bad(what, 'different names', 'the same twice');
+    }
+  }
+  const network = { name: text(json.name, 'name'), layers, values, nodes, inputs, outputs };
+  // Only then are all shapes inferred anew from those of the inputs.
+  if (!isFlexible(network)) throw bad('inputs', 'a flexible size', 'none');
+  return network;
+}
+
+function denseMatrices(matrices: readonly Matrix[], fileBytes: number): Float32Array[] {
+  let left = FREE_NUMBERS + NUMBERS_PER_BYTE * fileBytes;
+  return matrices.map((matrix, i) => {
+    const what = `matrices[${i}]`;
+    left -= matrix.rows * matrix.cols;
+    if (left < 0)
+      throw bad(what, `weights in proportion to a file of ${fileBytes} bytes`, matrix.rows * matrix.cols);
+    checkMatrix(matrix, what);
+    if (matrix.format === 'dense') return matrix.values;
+    const out = new Float32Array(matrix.rows * matrix.cols);
+    for (let row = 0; row < matrix.rows; row++) {
+      for (let at = matrix.rowPtr[row] as number; at < (matrix.rowPtr[row + 1] as number); at++) {
+        out[row * matrix.cols + (matrix.colIdx[at] as number)] = matrix.values[at] as number;
+      }
+    }
+    return out;
+  });
+}
+
+const DTYPES: readonly DType[] = ['float32', 'int32', 'bool'];
+
+function readValue(entry: unknown, what: string): Value {
+  const { shape, dtype } = object(entry, what);
+  const extents = list(shape, `${what}.shape`).map((extent, axis) =>
+    extent === null ? null : axis === 0 ? index(extent, 1, what) : index(extent, 0x7fffffff, `${what}.shape`),
+  );
+  if (extents.length < 1 || extents.length > 8 || extents[0] !== null) {
+    throw bad(`${what}.shape`, 'null (the batch), then at most 7 extents', shape);
+  }
+  const type = DTYPES.find((name) => name === dtype);
+  if (type === undefined) throw bad(`${what}.dtype`, DTYPES.join(', '), dtype);
+  return { shape: extents, dtype: type };
+}
+
+function readLayer(entry: unknown, what: string, dense: readonly Float32Array[]): Layer {
+  const json = object(entry, what);
+  const kind = text(json.kind, `${what}.kind`);
+  if (layerKind(kind) === undefined) throw invalid('UNSUPPORTED_LAYER', `${what}.kind`, 'a known kind', kind);
+  requirePlain(json.settings, `${what}.settings`, 6);
+  let settings = json.settings;
+  if (kind === 'TimeDistributed') {
+    const given = object(settings, `${what}.settings`);
+    const inner = layerKind(text(given.inner, `${what}.settings.inner`));
+    if (inner === undefined || inner.names[0] === 'TimeDistributed') {
+      throw bad(`${what}.settings.inner`, 'a kind of layer', given.inner);
+    }
+    settings = { inner, settings: given.settings } satisfies TimeDistributedSettings;
+  }
+  const weights = Object.entries(object(json.weights, `${what}.weights`)).map(
+    ([name, given]): [string, Tensor] => {
+      const where = `${what}.weights.${name}`;
+      const { shape, matrix } = object(given, where);
+      const extents = list(shape, `${where}.shape`).map((extent) =>
+        index(extent, 0x7fffffff, `${where}.shape`),
+      );
+      const data = dense[index(matrix, dense.length, `${where}.matrix`)] as Float32Array;
+      const size = extents.reduce((product, extent) => product * extent, 1);
+      if (size !== data.length) throw bad(`${where}.shape`, `a shape of ${data.length} numbers`, shape);
+      return [name, { shape: extents, data }];
+    },
+  );
+  return { name: text(json.name, `${what}.name`), kind, settings, weights: Object.fromEntries(weights) };
+}
+
+/** Numbers, strings, truth values, null, and lists and objects of these. */
+function requirePlain(value: unknown, what: string, depth: number): void {
+  if (value === null || typeof value === 'boolean') return;
+  if (typeof value === 'number' && Number.isFinite(value)) return;
+  if (typeof value === 'string' && value.length <= 100) return;
+  if (depth > 0 && Array.isArray(value)) {
+    for (const inner of list(value, what)) requirePlain(inner, what, depth - 1);
+    return;
+  }
+  if (depth > 0 && isObject(value)) {
+    for (const inner of Object.values(value)) requirePlain(inner, what, depth - 1);
+    return;
+  }
+  throw bad(what, 'plain settings', value);
+}
+
+/** A whole number from 0, below `length`. */
+function index(value: unknown, length: number, what: string): number {
+  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= length) {
+    throw bad(what, `a whole number below ${length}`, value);
+  }
+  return value;
+}
+
+function object(value: unknown, what: string): Json {
+  if (!isObject(value)) throw bad(what, 'an object', value);
+  return value;
+}
+
+function list(value: unknown, what: string): readonly unknown[] {
+  if (!Array.isArray(value) || value.length > MOST_ENTRIES) throw bad(what, 'a list', value);
+  return value;
+}
+
+function text(value: unknown, what: string): string {
+  if (typeof value !== 'string') throw bad(what, 'a string', value);
+  return value;
+}
+
+function bad(parameter: string, expected: string, received: unknown): EspalierError {
+  return invalid('INVALID_MODEL', parameter, expected, received);
+}
