@@ -1,5 +1,5 @@
 /**
- * `npm run bench -- [--quick] [--json FILE] [SUITE…]`: the benny suites one after another, each in a process of its own
+ * `npm run bench -- [--quick] [--short] [--json FILE] [SUITE…]`: the benny suites one after another, each in a process of its own
  * that is pinned to one core where taskset is there. Needs the built dist. Exits with 1 if a suite failed.
  */
 import { spawnSync } from 'node:child_process';
@@ -14,7 +14,11 @@ import { which } from '../scripts/lib/tools.mjs';
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
 });
 if (!existsSync(join(here, '..', 'dist', 'measure', 'bench.js'))) {
   console.error('dist is not built: npm run build');
@@ -47,7 +51,13 @@ const failed = [];
 try {
   for (const name of positionals.length === 0 ? there : positionals) {
     const file = join(folder, `${name}.json`);
-    const node = [join(here, 'suites', `${name}.mjs`), '--json', file, ...(options.quick ? ['--quick'] : [])];
+    const node = [
+      join(here, 'suites', `${name}.mjs`),
+      '--json',
+      file,
+      ...(options.quick ? ['--quick'] : []),
+      ...(options.short ? ['--short'] : []),
+    ];
     const [command, args] =
       core === undefined
         ? [process.execPath, node]
@@ -64,6 +74,8 @@ const seconds = (performance.now() - begin) / 1000;
 const load = { before, during, noisy: before > 0.5 || during > 1.5 };
 
 for (const { suite, results } of suites) {
+  // Bytes are printed by their suite: they have no times.
+  if (suite === 'size') continue;
   const references = Object.keys(results[0]?.over ?? {});
   const table = new Table({
     style: { head: [], border: [], compact: true },
@@ -95,6 +107,7 @@ const result = {
   version: 1,
   created: new Date().toISOString(),
   quick: options.quick,
+  short: options.short,
   machine: await describeMachine(),
   settings: { threads: 1, core: core ?? null },
   load,

@@ -27,16 +27,22 @@ for (const name of ['TF_NUM_INTRAOP_THREADS', 'TF_NUM_INTEROP_THREADS', 'OMP_NUM
 process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
 
 const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'string' } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    short: { type: 'boolean', default: false },
+    json: { type: 'string' },
+  },
 });
 
 const WARM_UP = 10;
 /** A case that is called for less than this is a loop of calls. */
 const SHORTEST_CASE_US = 20;
-/** Seconds of a sample and of a case. --quick only shows that everything runs. */
+/** Seconds of a sample and of a case. --quick only shows that everything runs; --short is for wide margins. */
 const BENNY = options.quick
   ? { minTime: 0.002, maxTime: 0.01, minSamples: 3 }
-  : { minTime: 0.02, maxTime: 1, minSamples: 20 };
+  : options.short
+    ? { minTime: 0.01, maxTime: 0.3, minSamples: 10 }
+    : { minTime: 0.02, maxTime: 1, minSamples: 20 };
 /** Interquartile range of the samples over their median, above which a figure is marked. */
 const NOISE_LIMIT = 0.1;
 

@@ -45,10 +45,12 @@ interface Step {
   name: string;
   /** Whatever its result depends on. */
   settings: unknown;
-  work: (folder: string) => Promise<void>;
+  /** `resume`: it was begun with the same settings, and may go on from what is there. */
+  work: (folder: string, resume: boolean) => Promise<void>;
 }
 
 const DONE = 'done.json';
+const BEGUN = 'begun.json';
 
 const digest = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
@@ -70,14 +72,16 @@ class Steps {
       throw new EspalierError('INTERRUPTED', 'interrupted: run again to go on');
     const folder = join(this.output, name);
     const key = digest([name, settings]);
-    const before = await readFile(join(folder, DONE), 'utf8').catch(() => undefined);
-    if (before !== undefined && keyOf(before) === key) {
+    const keyIn = async (file: string) => keyOf(await readFile(join(folder, file), 'utf8').catch(() => ''));
+    if ((await keyIn(DONE)) === key) {
       this.say(`${name}: done before`);
       this.kept.push(name);
       return key;
     }
     this.say(`── ${name}`);
-    await work(folder);
+    const resume = (await keyIn(BEGUN)) === key;
+    await writeFileAtomic(join(folder, BEGUN), `${JSON.stringify({ key })}\n`);
+    await work(folder, resume);
     await writeFileAtomic(join(folder, DONE), `${JSON.stringify({ key, settings }, null, 1)}\n`);
     this.done.push(name);
     return key;
@@ -144,10 +148,10 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     denseKey = await steps.run({
       name: 'dense',
       settings: { ...settings, data, target },
-      work: async (folder) => {
+      work: async (folder, resume) => {
         await train({
           ...settings,
-          ...{ data: await table(), target, output: folder, resume: true, threads, progress, signal },
+          ...{ data: await table(), target, output: folder, resume, threads, progress, signal },
         });
       },
     });
@@ -172,9 +176,9 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     const key = await steps.run({
       name,
       settings: { from: denseKey, pruning, target },
-      work: async (folder) => {
+      work: async (folder, resume) => {
         await pruneModel({
-          ...{ model, data: await table(), target, recipe: pruning, split, output: folder, resume: true },
+          ...{ model, data: await table(), target, recipe: pruning, split, output: folder, resume },
           ...{ threads, progress, signal },
         });
       },
