@@ -196,8 +196,38 @@ describe('one-shot', () => {
     ).toBe(0.75);
   });
 
+  it('takes m-by-n, blocks and one threshold for all', () => {
+    const model = toyModel();
+    const x = tf.randomNormal([64, 8], 0, 1, 'float32', 3);
+    const aware = { method: 'activation-aware', calibration: x } as const;
+    for (const options of [{}, aware]) {
+      const pairs = kernelOf(pruneOneShot(model, { ...options, sparsityMByN: [2, 4], skip: ['d2'] }), 'd1');
+      for (let out = 0; out < 16; out++) {
+        for (const group of [0, 4]) {
+          const left = [0, 1, 2, 3].filter((i) => pairs[(group + i) * 16 + out] !== 0);
+          expect(left).toHaveLength(2);
+        }
+      }
+      const one = { ...options, sparsity: 0.5, blockSize: [2, 2], skip: ['d2'] } as const;
+      const blocks = kernelOf(pruneOneShot(model, one), 'd1');
+      expect(zeros(blocks)).toBe(0.5);
+      expect(blocks[0] === 0).toBe(blocks[17] === 0);
+    }
+    const all = pruneOneShot(model, { sparsity: 0.75, scope: 'global' });
+    const [d1, d2] = [kernelOf(all, 'd1'), kernelOf(all, 'd2')];
+    expect(zeros([...d1, ...d2])).toBe(0.75);
+    expect(zeros(d1)).not.toBe(zeros(d2));
+  });
+
   it('refuses wrong arguments', () => {
     const model = toyModel();
+    expect(() =>
+      pruneOneShot(model, { sparsity: 0.5, scope: 'global', calibration: tf.zeros([2, 8]) }),
+    ).toThrow(/scope/);
+    expect(() => pruneOneShot(model, { sparsity: 0.5, sparsityMByN: [2, 4] })).toThrow(/sparsity/);
+    expect(() => pruneOneShot(model, { sparsity: 0.5, blockSize: [2, 2] })).toThrow(
+      /blockSize of layer "d2"/,
+    );
     expect(() => pruneOneShot(model, { sparsity: 1 })).toThrow(/sparsity/);
     expect(() => pruneOneShot(model, { sparsity: { d9: 0.5 } })).toThrow(/d9/);
     expect(() => pruneOneShot(model, { sparsity: 0.5, method: 'wanda' })).toThrow(/calibration/);
@@ -257,6 +287,9 @@ describe('sensitivity', () => {
     expect(proposeSparsities(1, layers, { sparsity: 0.9 })).toEqual({ a: 0.9, b: 0.9 });
     const cost = (layer: string, sparsity: number) => (layer === 'a' ? 100 * (1 - sparsity) : 10);
     expect(proposeSparsities(1, layers, { latency: 70, cost })).toEqual({ a: 0.5, b: 0 });
+    // 110 weights take 440 bytes dense; 50 of a take 200 and a mask of 12.5.
+    expect(proposeSparsities(1, layers, { size: 260 })).toEqual({ a: 0.5, b: 0.5 });
+    expect(() => proposeSparsities(1, layers, { size: 1 })).toThrow(/at best \d+ bytes/);
     expect(() => proposeSparsities(1, layers, { sparsity: 0.95 })).toThrow(/0.900/);
     expect(() => proposeSparsities(1, layers, {})).toThrow(/budget/);
   });

@@ -55,6 +55,40 @@ describe('PruneForLatencyOnXNNPack is that of tfmot', () => {
     expect(p.layers).toEqual(['pw1']);
   });
 
+  it('finds inputs among the keyword arguments of operations', () => {
+    const layer = (class_name: string, name: string, config: object, inbound: unknown[]) => ({
+      ...{ class_name, name, config: { name, ...config }, inbound_nodes: inbound },
+    });
+    const conv = (name: string, size: number, stride: number, from: string) =>
+      layer('Conv2D', name, { filters: 4, kernel_size: [size, size], strides: [stride, stride] }, [
+        [[from, 0, 0, {}]],
+      ]);
+    // y = stem + 1.0 * stem, as tf_keras writes it; then a convolution that the policy does not take.
+    const layers = [
+      layer('InputLayer', 'in', { batch_input_shape: [null, 8, 8, 3] }, []),
+      layer(
+        'ZeroPadding2D',
+        'pad',
+        {
+          padding: [
+            [1, 1],
+            [1, 1],
+          ],
+        },
+        [[['in', 0, 0, {}]]],
+      ),
+      conv('stem', 3, 2, 'pad'),
+      layer('TFOpLambda', 'scale', { function: 'math.multiply' }, [['stem', 0, 0, { y: 1 }]]),
+      layer('TFOpLambda', 'sum', { function: '__operators__.add' }, [['stem', 0, 0, { y: ['scale', 0, 0] }]]),
+      conv('strided', 1, 2, 'sum'),
+      layer('GlobalAveragePooling2D', 'gap', {}, [[['strided', 0, 0, {}]]]),
+    ];
+    const config = { layers, input_layers: [['in', 0, 0]], output_layers: [['gap', 0, 0]] };
+    expect(() => new PruneForLatencyOnXNNPack().select({ class_name: 'Functional', config })).toThrow(
+      /^Layer Conv2D is not supported .*"strided"/,
+    );
+  });
+
   it('names the layer that is in the way', () => {
     const model = convolutions(
       (x) => tf.layers.maxPooling2d({ poolSize: 2, name: 'pool' }).apply(x) as tf.SymbolicTensor,
