@@ -77,7 +77,7 @@ export const RECURRENT_GATES = [1, 4, 3, 3] as const;
 /**
  * y[h, i, j] = sum over l of a[h, i, l] * b[h, j, l]: heads x rows x columns, depth is summed. a[h, i, l] is number
  * h * aHead + i * aRow + l * aCol of the first input, b likewise of the second; y[h, i, j] is number h * yHead +
- * i * yRow + j. Every number is used by one place only, and the rows of y fill it.
+ * i * yRow + j. The inputs have as many numbers as that is, and the rows of y fill it.
  */
 export type Matmul = Several & {
   readonly op: 'matmul';

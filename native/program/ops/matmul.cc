@@ -108,7 +108,7 @@ class Matmul final : public Operation {
   Steps a_, b_, y_;
 };
 
-// Every number of a value is read once, by steps that stay inside of it.
+// A value has as many numbers as its extents tell, and the steps stay inside of it.
 void require_inside(const char* name, uint64_t features, const uint64_t* extents,
                     const uint64_t* steps) {
   uint64_t last = 0, count = 1;
