@@ -1,5 +1,9 @@
-// How fast the layouts of Linear are beside our own dense: linear_bench [ROWSxCOLS,...] [N,...]
-// [SPARSITY,...] [ISA] [cold]
+// How fast the layouts of Linear are beside our own dense:
+//
+//   linear_bench [ROWSxCOLS,...] [N,...] [SPARSITY,...] [ISA] [hot|cold] [LAYOUT,...] [VALUES]
+//   linear_bench grid [ISA]   how much slower the cost model's choice is than the fastest layout
+//   linear_bench pack [ISA]   what packing takes, in time and memory
+//   linear_bench threads [ISA]   what a second thread brings
 //
 // One thread, random masks. A candidate is called six times to warm up, then timed in short rounds
 // that alternate with the others; the lower decile is told, since whatever else a shared machine
@@ -7,6 +11,7 @@
 // cache.
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -14,9 +19,11 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cpu/features.h"
+#include "cpu/thread_pool.h"
 #include "kernels/linear/linear.h"
 #include "sparse/aligned.h"
 #include "sparse/csr.h"
@@ -84,25 +91,37 @@ void time_candidates(std::vector<Candidate>& candidates,
   }
 }
 
-void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool cold,
-           const std::vector<std::string>& only) {
-  const Csr csr = pruned_gaussian(rows, cols, sparsity);
-  const size_t columns = (n + 15) / 16 * 16;
-  const size_t x_stride = (cols + 15) / 16 * 16, y_stride = (rows + 15) / 16 * 16;
-  AlignedVector<float> x(std::max(columns * cols, 4 * x_stride)),
-      y(std::max(columns * rows, 4 * y_stride));
-  std::mt19937 random(2);
-  std::normal_distribution<float> normal;
-  for (float& value : x) value = normal(random);
-  const auto run = [&](const Linear& linear) {
+// Inputs and outputs of one shape and batch.
+struct Buffers {
+  Buffers(uint32_t rows, uint32_t cols, int n)
+      : n(n),
+        columns((n + 15) / 16 * 16),
+        x_stride((cols + 15) / 16 * 16),
+        y_stride((rows + 15) / 16 * 16),
+        x(std::max(columns * cols, 4 * x_stride)),
+        y(std::max(columns * rows, 4 * y_stride)) {
+    std::mt19937 random(2);
+    std::normal_distribution<float> normal;
+    for (float& value : x) value = normal(random);
+  }
+  void run(const Linear& linear, int part = 0, int parts = 1) {
     if (n <= kSampleMajorMax) {
-      linear.run_samples(x.data(), x_stride, y.data(), y_stride, n, 0, 1);
+      linear.run_samples(x.data(), x_stride, y.data(), y_stride, n, part, parts);
     } else {
-      linear.run_panel(x.data(), columns, y.data(), columns, n, 0, 1);
+      linear.run_panel(x.data(), columns, y.data(), columns, n, part, parts);
     }
-  };
+  }
+  int n;
+  size_t columns, x_stride, y_stride;
+  AlignedVector<float> x, y;
+};
+
+// Every layout that has a kernel for n, the dense one first, and "chosen:" what the cost model
+// takes.
+std::vector<Candidate> candidates_for(const Csr& csr, int n, const LinearOptions& base,
+                                      const std::vector<std::string>& only) {
   std::vector<Candidate> candidates;
-  std::vector<std::string> layouts = linear_layouts(isa);
+  std::vector<std::string> layouts = linear_layouts(base.isa);
   layouts.push_back("");
   std::sort(layouts.begin(), layouts.end(),
             [](const auto& a, const auto& b) { return (a == "dense") > (b == "dense"); });
@@ -110,10 +129,8 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
     const bool wanted =
         only[0].empty() || std::find(only.begin(), only.end(), layout) != only.end();
     if (!wanted && layout != "dense" && !layout.empty()) continue;
-    LinearOptions options;
-    options.isa = isa;
+    LinearOptions options = base;
     options.layout = layout;
-    options.cold = cold;
     Candidate candidate;
     candidate.name = layout;
     size_t bytes = 0;
@@ -121,15 +138,23 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
       candidate.copies.push_back(
           Linear::make(csr.view(), nullptr, {ActivationKind::kRelu, 0, 0}, options));
       candidate.copies.back()->prepare(n);
-      bytes += std::max<size_t>(candidate.copies.back()->info(n).bytes, csr.values.size() * 8);
-    } while (cold && bytes < 100u << 20);
+      bytes += candidate.copies.back()->info(n).bytes;
+    } while (base.cold && bytes < 100u << 20);
     // A layout that has no kernel for n gives way to another.
     const std::string used = candidate.copies[0]->info(n).layout;
     if (used.compare(0, layout.size(), layout) != 0) continue;
-    if (layout.empty()) candidate.name = "chosen:" + candidate.copies[0]->info(n).layout;
+    if (layout.empty()) candidate.name = "chosen:" + used;
     candidates.push_back(std::move(candidate));
   }
-  time_candidates(candidates, run);
+  return candidates;
+}
+
+void bench(uint32_t rows, uint32_t cols, int n, double sparsity, const LinearOptions& options,
+           const std::vector<std::string>& only) {
+  const Csr csr = pruned_gaussian(rows, cols, sparsity);
+  Buffers buffers(rows, cols, n);
+  std::vector<Candidate> candidates = candidates_for(csr, n, options, only);
+  time_candidates(candidates, [&](const Linear& linear) { buffers.run(linear); });
   std::printf("%ux%u n=%d %.2f:", rows, cols, n, sparsity);
   for (const Candidate& candidate : candidates) {
     const LinearInfo info = candidate.copies[0]->info(n);
@@ -144,6 +169,96 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, Isa isa, bool c
   }
   std::printf("\n");
   std::fflush(stdout);
+}
+
+// 200 cells from a small layer to one beyond the second-level cache.
+void grid(const LinearOptions& options) {
+  constexpr uint32_t kShapes[][2] = {{64, 128}, {300, 784}, {512, 512}, {1024, 1024}, {1280, 320}};
+  constexpr int kBatches[] = {1, 2, 4, 5, 8, 16, 24, 64};
+  constexpr double kSparsities[] = {0.3, 0.5, 0.75, 0.9, 0.97};
+  int cells = 0, bad = 0;
+  double worst = 0, sum = 0;
+  for (const auto& shape : kShapes) {
+    for (double sparsity : kSparsities) {
+      const Csr csr = pruned_gaussian(shape[0], shape[1], sparsity);
+      for (int n : kBatches) {
+        Buffers buffers(shape[0], shape[1], n);
+        std::vector<Candidate> candidates = candidates_for(csr, n, options, {""});
+        time_candidates(candidates, [&](const Linear& linear) { buffers.run(linear); });
+        const Candidate* best = &candidates.front();
+        const Candidate* chosen = best;
+        for (const Candidate& candidate : candidates) {
+          if (candidate.ns < best->ns) best = &candidate;
+          if (candidate.name.compare(0, 6, "chosen") == 0) chosen = &candidate;
+        }
+        const double regret = chosen->ns / best->ns - 1;
+        ++cells;
+        sum += regret;
+        worst = std::max(worst, regret);
+        bad += regret > 0.15;
+        std::printf("%ux%u n=%d %.2f: %s %.2f us, best %s %.2f us, %+.1f %%%s\n", shape[0],
+                    shape[1], n, sparsity, chosen->name.c_str(), chosen->ns / 1e3,
+                    best->name.c_str(), best->ns / 1e3, 100 * regret, regret > 0.15 ? " *" : "");
+      }
+    }
+  }
+  std::printf(
+      "%d cells: %.1f %% slower than the best on the mean, %.1f %% at worst, %d above 15 %%\n",
+      cells, 100 * sum / cells, 100 * worst, bad);
+}
+
+// The shortest of five packings of each layout.
+void pack(const LinearOptions& base) {
+  for (double sparsity : {0.5, 0.75, 0.9, 0.95}) {
+    const Csr csr = pruned_gaussian(1024, 1024, sparsity);
+    std::printf("1024x1024 %.2f:", sparsity);
+    for (const std::string& layout : linear_layouts(base.isa)) {
+      if (layout == "csr") continue;
+      const int n = layout == "tiles" ? 64 : 1;
+      LinearOptions options = base;
+      options.layout = layout;
+      double least = HUGE_VAL;
+      size_t bytes = 0;
+      for (int i = 0; i < 5; ++i) {
+        const auto linear = Linear::make(csr.view(), nullptr, {}, options);
+        const double start = now_ns();
+        linear->prepare(n);
+        least = std::min(least, now_ns() - start);
+        bytes = linear->info(n).bytes;
+      }
+      std::printf("  %s %.1f ms a million non-zeros, %.1f B/nz", layout.c_str(),
+                  least / csr.values.size(), static_cast<double>(bytes) / csr.values.size());
+    }
+    std::printf("\n");
+  }
+}
+
+void threads(const LinearOptions& options) {
+  ThreadPool pool(1);
+  for (const auto& [rows, cols] :
+       {std::pair{64u, 64u}, {512u, 784u}, {1024u, 1024u}, {4096u, 1024u}}) {
+    for (double sparsity : {0.75, 0.9}) {
+      const Csr csr = pruned_gaussian(rows, cols, sparsity);
+      for (int n : {1, 16, 64}) {
+        Buffers buffers(rows, cols, n);
+        std::vector<Candidate> both(2);
+        for (Candidate& candidate : both) {
+          candidate.copies.push_back(
+              Linear::make(csr.view(), nullptr, {ActivationKind::kRelu, 0, 0}, options));
+          candidate.copies[0]->prepare(n);
+        }
+        const Linear* two = both[1].copies[0].get();
+        const int parts = two->parts(n, 2);
+        time_candidates(both, [&](const Linear& linear) {
+          if (&linear != two || parts == 1) return buffers.run(linear);
+          pool.run(parts, 2, [&](int part) { buffers.run(linear, part, parts); });
+        });
+        std::printf("%ux%u n=%d %.2f: %.2f us, with two threads %.2f us, x%.2f (%d parts)\n", rows,
+                    cols, n, sparsity, both[0].ns / 1e3, both[1].ns / 1e3, both[0].ns / both[1].ns,
+                    parts);
+      }
+    }
+  }
 }
 
 std::vector<std::string> split(const char* list) {
@@ -164,18 +279,29 @@ std::vector<std::string> split(const char* list) {
 int main(int argc, char** argv) {
   using namespace espalier;
   const auto argument = [&](int i, const char* fallback) { return argc > i ? argv[i] : fallback; };
-  const std::optional<Isa> isa = isa_from_name(argument(4, isa_name(best_isa())));
+  const std::string mode = argument(1, "");
+  const bool listed = mode != "grid" && mode != "pack" && mode != "threads";
+  const std::optional<Isa> isa = isa_from_name(argument(listed ? 4 : 2, isa_name(best_isa())));
   if (!isa || !isa_available(*isa)) {
     std::fprintf(stderr, "This machine has no instruction set of that name.\n");
     return 2;
   }
-  const bool cold = std::strcmp(argument(5, "hot"), "cold") == 0;
+  LinearOptions options;
+  options.isa = *isa;
+  if (mode == "grid") return grid(options), 0;
+  if (mode == "pack") return pack(options), 0;
+  if (mode == "threads") return threads(options), 0;
+  options.cold = std::strcmp(argument(5, "hot"), "cold") == 0;
+  const std::string values = argument(7, "");
+  for (int i = 0; i < kValueFormats; ++i) {
+    if (values == kValueFormatNames[i]) options.values = static_cast<ValueFormat>(i);
+  }
   for (const std::string& shape : split(argument(1, "512x784,1024x1024,4096x1024,4096x4096"))) {
     unsigned rows = 0, cols = 0;
     if (std::sscanf(shape.c_str(), "%ux%u", &rows, &cols) != 2) return 2;
     for (const std::string& n : split(argument(2, "1,4,8,16,64"))) {
       for (const std::string& sparsity : split(argument(3, "0.5,0.75,0.9,0.95"))) {
-        bench(rows, cols, std::atoi(n.c_str()), std::atof(sparsity.c_str()), *isa, cold,
+        bench(rows, cols, std::atoi(n.c_str()), std::atof(sparsity.c_str()), options,
               split(argument(6, "")));
       }
     }

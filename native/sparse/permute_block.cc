@@ -72,13 +72,29 @@ BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols) {
   BlockCounts counts;
   counts.blocks = (csr.cols + block_cols - 1) / block_cols;
   counts.counts.assign(size_t{csr.rows} * counts.blocks, 0);
+  const unsigned shift = log2_of(block_cols);
   for (uint32_t row = 0; row < csr.rows; ++row) {
     uint8_t* of_row = counts.counts.data() + size_t{row} * counts.blocks;
     for (int32_t i = csr.row_ptr[row]; i < csr.row_ptr[row + 1]; ++i) {
-      ++of_row[static_cast<uint32_t>(csr.col_idx[i]) / block_cols];
+      ++of_row[static_cast<uint32_t>(csr.col_idx[i]) >> shift];
     }
   }
   return counts;
+}
+
+BlockCounts pair_blocks(const BlockCounts& counts, uint32_t rows) {
+  BlockCounts pairs;
+  pairs.blocks = (counts.blocks + 1) / 2;
+  pairs.counts.resize(size_t{rows} * pairs.blocks);
+  const uint32_t whole = counts.blocks / 2;
+  for (uint32_t row = 0; row < rows; ++row) {
+    const uint8_t* from = counts.row(row);
+    uint8_t* to = pairs.counts.data() + size_t{row} * pairs.blocks;
+    for (uint32_t b = 0; b < whole; ++b)
+      to[b] = static_cast<uint8_t>(from[2 * b] + from[2 * b + 1]);
+    if (whole < pairs.blocks) to[whole] = from[2 * whole];
+  }
+  return pairs;
 }
 
 std::vector<uint32_t> rows_in_order(uint32_t rows, uint32_t lanes) {
@@ -111,10 +127,13 @@ PermuteBlockCount count_permute_block(const BlockCounts& counts, const std::vect
   for (size_t first = 0; first < order.size(); first += lanes) {
     group_longest(counts, &order[first], lanes, longest);
     ++count.groups;
-    for (uint8_t steps : longest) {
-      count.blocks += steps > 0;
-      count.steps += steps;
+    uint32_t blocks = 0, steps = 0;  // narrow sums, which are quick
+    for (uint8_t of_block : longest) {
+      blocks += of_block > 0;
+      steps += of_block;
     }
+    count.blocks += blocks;
+    count.steps += steps;
   }
   return count;
 }

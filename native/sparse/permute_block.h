@@ -38,13 +38,22 @@ struct PermuteBlockShape {
   uint32_t lookup_cols;
 };
 
-// The non-zeros of each row in each block of columns: [rows][blocks].
+// Of a power of two.
+inline unsigned log2_of(uint32_t power) {
+  unsigned bits = 0;
+  while (power >> bits > 1) ++bits;
+  return bits;
+}
+
+// The non-zeros of each row in each block of columns: [rows][blocks]. block_cols: a power of two.
 struct BlockCounts {
   uint32_t blocks = 0;
   std::vector<uint8_t> counts;
   const uint8_t* row(uint32_t row) const { return counts.data() + size_t{row} * blocks; }
 };
 BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols);
+// The counts of blocks twice as wide (of at most 255 columns).
+BlockCounts pair_blocks(const BlockCounts& counts, uint32_t rows);
 
 // Rows in their own order, padded at the end.
 std::vector<uint32_t> rows_in_order(uint32_t rows, uint32_t lanes);

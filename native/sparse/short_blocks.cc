@@ -15,6 +15,7 @@ class Packer {
         pack_(pack),
         place_(counts.blocks),
         cols_(pack.block_cols),
+        shift_(log2_of(pack.block_cols)),
         bits_(short_block_index_bits(pack.block_cols)),
         word_steps_(short_block_word_steps(pack.block_cols)) {}
 
@@ -72,8 +73,8 @@ class Packer {
     Place place = {};
     for (int32_t i = csr_.row_ptr[row]; i < csr_.row_ptr[row + 1]; ++i) {
       const uint32_t col = static_cast<uint32_t>(csr_.col_idx[i]);
-      if (col / cols_ != block) {
-        block = col / cols_;
+      if (col >> shift_ != block) {
+        block = col >> shift_;
         place = place_[block];
       }
       pack_.weights[size_t{place.step} * kShortBlockLanes + lane] = csr_.values[i];
@@ -92,7 +93,7 @@ class Packer {
   std::vector<uint8_t> longest_;
   std::vector<Place> place_;
   std::array<std::vector<uint32_t>, kShortBlockMostBlockCols + 1> by_steps_;
-  uint32_t cols_, bits_, word_steps_;
+  uint32_t cols_, shift_, bits_, word_steps_;
 };
 
 }  // namespace
@@ -114,14 +115,13 @@ std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes) {
 }
 
 ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const BlockCounts& counts,
-                              std::vector<uint32_t> order) {
+                              std::vector<uint32_t> order, PermuteBlockCount size) {
   ShortBlocks pack;
   pack.block_cols = block_cols;
   pack.rows = csr.rows;
   pack.cols = csr.cols;
   pack.order = std::move(order);
   pack.in_order = pack.order == rows_in_order(csr.rows, kShortBlockLanes);
-  const PermuteBlockCount size = count_permute_block(counts, pack.order, kShortBlockLanes);
   pack.weights.reserve(size.steps * kShortBlockLanes);
   pack.words.reserve((size.steps / 8 + block_cols * size.groups) * kShortBlockLanes);
   pack.offsets.reserve(size.blocks);

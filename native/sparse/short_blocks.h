@@ -67,10 +67,11 @@ struct ShortBlocks {
 // Rows by their number of non-zeros, most first, inside row blocks of permute_row_block.
 std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes);
 
-// counts: by blocks of block_cols, 4 or 8; order: groups of kShortBlockLanes rows.
+// counts: by blocks of block_cols, 4 or 8; order: groups of kShortBlockLanes rows; size: what
+// count_permute_block makes of these.
 // block_cols <= cols <= kShortBlockMostCols. O(nnz + rows * blocks).
 ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const BlockCounts& counts,
-                              std::vector<uint32_t> order);
+                              std::vector<uint32_t> order, PermuteBlockCount size);
 
 }  // namespace espalier
 

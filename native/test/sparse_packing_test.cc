@@ -151,6 +151,15 @@ TEST(PermuteBlock, GroupingNeedsFewerStepsThanTheOrderOfUnevenRows) {
   EXPECT_LT(grouped.steps, in_order.steps);
 }
 
+TEST(ShortBlocks, PairsOfBlocksAreBlocksTwiceAsWide) {
+  for (const Csr& csr : matrices()) {
+    const BlockCounts pairs = pair_blocks(count_blocks(csr.view(), 4), csr.rows);
+    const BlockCounts counted = count_blocks(csr.view(), 8);
+    EXPECT_EQ(pairs.blocks, counted.blocks);
+    EXPECT_EQ(pairs.counts, counted.counts);
+  }
+}
+
 TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
   for (const Csr& csr : matrices()) {
     for (const auto& [block_cols, in_order] :
@@ -159,7 +168,9 @@ TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
       const BlockCounts counts = count_blocks(csr.view(), block_cols);
       const auto order = in_order ? rows_in_order(csr.rows, kShortBlockLanes)
                                   : rows_by_count(csr.view(), kShortBlockLanes);
-      const ShortBlocks pack = pack_short_blocks(csr.view(), block_cols, counts, order);
+      const ShortBlocks pack =
+          pack_short_blocks(csr.view(), block_cols, counts, order,
+                            count_permute_block(counts, order, kShortBlockLanes));
       const uint32_t index_bits = short_block_index_bits(block_cols);
       Entries entries;
       for (size_t group = 0; group + 1 < pack.group_steps.size(); ++group) {

@@ -28,10 +28,12 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
   if (format != ValueFormat::kFloat32) formats.push_back(format);
   const ShortBlocksKernels* short_blocks = short_blocks_kernels(isa);
   if (n <= kSampleMajorMax && short_blocks != nullptr) {
+    std::shared_ptr<ShortBlocksPlan> half;
     for (const auto& width : short_blocks->widths) {
-      std::optional<ShortBlocksPlan> counted = plan_short_blocks(csr, width.block_cols);
+      std::optional<ShortBlocksPlan> counted = plan_short_blocks(csr, width.block_cols, half.get());
       if (!counted) continue;
       const auto plan = std::make_shared<ShortBlocksPlan>(std::move(*counted));
+      half = plan;
       for (ValueFormat stored : formats) {
         const ShortBlocksForm& form = width.forms[static_cast<int>(stored)];
         const double bytes = short_blocks_bytes(*plan, stored);

@@ -19,7 +19,7 @@ struct Candidate {
 
   // Of layouts that are about as fast, the smaller: now and then its weights are not in the cache.
   double robust_ns() const { return ns + kColdShare * bytes; }
-  static constexpr double kColdShare = 0.1 / 25;  // a tenth of the calls, at 25 bytes a nanosecond
+  static constexpr double kColdShare = 0.05 / 25;  // of the calls, at 25 bytes a nanosecond
 
   // "tiles" stands for its form of any width.
   bool forced_by(const std::string& layout) const {

@@ -72,8 +72,10 @@ struct ShortBlocksPlan {
   PermuteBlockCount size;
 };
 const ShortBlocksKernels* short_blocks_kernels(Isa isa);  // nullptr if there are none
-// Nothing where the matrix has no such form.
-std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols);
+// Nothing where the matrix has no such form. half: the plan with blocks half as wide, if there is
+// one: its order is taken, and its counts are not taken again.
+std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols,
+                                                 const ShortBlocksPlan* half = nullptr);
 double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format);  // about
 std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
                                                  const ShortBlocksForm& form, ValueFormat format,

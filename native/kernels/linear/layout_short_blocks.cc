@@ -14,7 +14,7 @@ class ShortBlocksLayout final : public Layout {
                     ValueFormat format, const ShortBlocksPlan& plan)
       : form_(form),
         format_(format),
-        pack_(pack_short_blocks(csr, plan.block_cols, plan.counts, plan.order)) {
+        pack_(pack_short_blocks(csr, plan.block_cols, plan.counts, plan.order, plan.size)) {
     row_blocks_ = pack_.row_blocks;
     bias_.assign(pack_.order.size(), 0.0f);
     for (size_t i = 0; i < bias_.size(); ++i) {
@@ -75,13 +75,20 @@ const ShortBlocksKernels* short_blocks_kernels(Isa isa) {
   return nullptr;
 }
 
-std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols) {
+std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols,
+                                                 const ShortBlocksPlan* half) {
   if (csr.cols < block_cols || csr.cols > kShortBlockMostCols) return std::nullopt;
   const double blocks = (csr.cols + block_cols - 1) / block_cols;
   // Almost empty matrices would spend more on counts of nothing than on their non-zeros.
   if (csr.rows * blocks > kMostCountsPerEntry * csr.nnz() + kFewCounts) return std::nullopt;
   ShortBlocksPlan plan;
   plan.block_cols = block_cols;
+  if (half != nullptr && half->block_cols * 2 == block_cols) {
+    plan.counts = pair_blocks(half->counts, csr.rows);
+    plan.order = half->order;
+    plan.size = count_permute_block(plan.counts, plan.order, kShortBlockLanes);
+    return plan;
+  }
   plan.counts = count_blocks(csr, block_cols);
   plan.order = rows_in_order(csr.rows, kShortBlockLanes);
   plan.size = count_permute_block(plan.counts, plan.order, kShortBlockLanes);
