@@ -25,7 +25,7 @@ export type Dialect = 'tfjs' | 'keras';
 const LIBRARY: Readonly<Record<Dialect, string>> = { tfjs: 'TensorFlow.js', keras: 'Keras 2' };
 
 /** Kinds of which tfjs has a layer that computes the same. */
-const TFJS_KINDS = new Set([
+export const TFJS_KINDS: ReadonlySet<string> = new Set([
   ...['Dense', 'Activation', 'ReLU', 'LeakyReLU', 'ELU', 'ThresholdedReLU', 'Softmax', 'PReLU'],
   ...['Dropout', 'SpatialDropout1D', 'AlphaDropout', 'GaussianDropout', 'GaussianNoise'],
   ...[

@@ -4,13 +4,14 @@ import type { Origin } from '../network/config.js';
 import { own, unsupported, wrong } from '../network/config.js';
 import type { WeightSpec } from '../network/layers/kind.js';
 import { checkValue, sameShape, showShape } from '../network/shapes.js';
-import type { DType, Network, Node, Port, Tensor, Value } from '../network/types.js';
+import type { Network, Node, Tensor, Value } from '../network/types.js';
+import type { OrderedCall } from './calls.js';
 import { Calls } from './calls.js';
-import { shapeIn } from './inputs.js';
+import { inputPart, modelInputs, outputName, uncalled, uniquePorts } from './ends.js';
 import type { Model, ParsedLayer, Part } from './parts.js';
 import { Parser, inLayer } from './parts.js';
 import { prunedWeights, withPruning } from './pruned.js';
-import type { LayerConfig } from './topology.js';
+import type { LayerConfig, ModelConfig } from './topology.js';
 import { TensorArgument } from './topology.js';
 
 /** What a weight source is told of a layer. */
@@ -86,6 +87,8 @@ class Builder {
   /** NotEqual before its Any, which alone is no mask: stands for it under a negative number. */
   private readonly halves: string[] = [];
   private readonly nodes: Node[] = [];
+  private readonly calls = new Map<ModelConfig, Calls>();
+  private readonly orders = new Map<ModelConfig, OrderedCall[]>();
 
   constructor(private readonly origin: Origin) {}
 
@@ -171,10 +174,14 @@ class Builder {
       config.inputs.map((ref) => inputPart(model, ref.layer)),
       inputs,
     );
-    const calls = new Calls(config, this.origin);
+    // A model that is called often is ordered once.
+    const calls = this.calls.get(config) ?? new Calls(config, this.origin);
+    this.calls.set(config, calls);
     const results = new Map<string, number[]>();
     config.inputs.forEach((ref, i) => results.set(calls.key(ref), [inputs[i]!]));
-    for (const { layer, call, key } of calls.inOrder(results)) {
+    const ordered = this.orders.get(config) ?? calls.inOrder(results);
+    this.orders.set(config, ordered);
+    for (const { layer, call, key } of ordered) {
       const part = parts.get(layer.name)!;
       const what = `layer ${layer.name}: inbound_nodes`;
       if (part.type === 'input') throw wrong(what, 'none for an InputLayer', 'some');
@@ -398,69 +405,4 @@ function sameSpecs(a: readonly WeightSpec[], b: readonly WeightSpec[]): boolean 
     a.length === b.length &&
     a.every((spec, i) => spec.name === b[i]!.name && sameShape(spec.shape, b[i]!.shape))
   );
-}
-
-/** Visits the layers of a model that may never have been called. */
-function uncalled(model: Model, visit: (layer: ParsedLayer) => void): void {
-  for (const part of model.parts.values()) {
-    if (part.type === 'layer') visit(part.layer);
-    if (part.type === 'model') uncalled(part.model, visit);
-  }
-}
-
-function inputPart(model: Model, name: string): Value {
-  const part = model.parts.get(name);
-  if (part?.type !== 'input') throw wrong(`${model.config.name}.input_layers`, 'an InputLayer', name);
-  return part.value;
-}
-
-/** The inputs of the outermost model. */
-function modelInputs(model: Model): { name: string; value: Value }[] {
-  const { config } = model;
-  if (config.className === 'Sequential') return [sequentialInput(model)];
-  return config.inputs.map((ref) => ({ name: ref.layer, value: inputPart(model, ref.layer) }));
-}
-
-/** A Sequential tells its input by an InputLayer, by its first layer's config, or by its own. */
-function sequentialInput(model: Model): { name: string; value: Value } {
-  const first = model.config.layers[0]!;
-  const part = model.parts.get(first.name)!;
-  if (part.type === 'input') return { name: first.name, value: part.value };
-  if (part.type === 'model') {
-    const inner = modelInputs(part.model);
-    if (inner.length !== 1)
-      throw wrong(`${model.config.name}.layers[0]`, 'a model with one input', inner.length);
-    return inner[0]!;
-  }
-  return inLayer(first.name, first.className, () => {
-    const shape = shapeIn(first.config) ?? shapeIn(model.config.config);
-    if (shape === undefined) {
-      throw unsupported(
-        'batch_input_shape',
-        'a model of unknown input shape',
-        'build the model before saving it',
-      );
-    }
-    const dtype: DType = first.className === 'Embedding' ? 'int32' : 'float32';
-    return { name: `${first.name}_input`, value: { shape, dtype } };
-  });
-}
-
-/** Keras names an output after its layer; a stripped layer has the name that it had before it was wrapped. */
-function outputName(model: Model, i: number): string {
-  const { outputs, layers } = model.config;
-  const name = outputs[i]?.layer ?? layers[layers.length - 1]!.name;
-  const part = model.parts.get(name);
-  return part?.type === 'layer' ? part.layer.path[part.layer.path.length - 1]! : name;
-}
-
-/** Keras numbers the second and further ports of the same layer. */
-function uniquePorts(ports: readonly Port[]): Port[] {
-  const used = new Set<string>();
-  return ports.map(({ name, value }) => {
-    let unique = name;
-    for (let i = 1; used.has(unique); i++) unique = `${name}_${i}`;
-    used.add(unique);
-    return { name: unique, value };
-  });
 }
