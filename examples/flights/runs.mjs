@@ -18,11 +18,15 @@ export const DENSE = {
   split: { column: SPLIT, seed: 1, validation: 0.1, test: 0.1 },
 };
 
-/** Pruning: the schedule takes a bit more than half of the epochs, the rest is fine-tuning. */
+/**
+ * Pruning: the schedule takes a bit more than half of the epochs, the rest is fine-tuning. At 0.75 the network learns
+ * from the dense one too, which brings it level with it (docs/pruning.md).
+ */
 export function recipe({ sparsity, epochs, warmUp, seed }) {
   return {
     ...{ sparsity, epochs, warmUp, seed, ramp: Math.round(epochs * 0.55), frequency: 25 },
     ...{ batchSize: DENSE.batchSize, learningRate: 0.001, decay: 'cosine', weightDecay: 0.3 },
+    ...(sparsity === 0.75 ? { distillation: { alpha: 0.5 } } : {}),
   };
 }
 
