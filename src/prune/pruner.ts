@@ -226,7 +226,7 @@ export class Pruner {
     const tf = this.#tf;
     weight.tensor?.dispose();
     const ones = kept === weight.size;
-    weight.tensor = ones ? null : tf.keep(tf.tensor(Float32Array.from(mask), weight.shape, 'float32'));
+    weight.tensor = ones ? null : tf.keep(tf.tensor(new Float32Array(mask), weight.shape, 'float32'));
     weight.mask = ones ? null : mask;
     weight.kept = kept;
     weight.threshold = threshold;
