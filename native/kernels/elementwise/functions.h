@@ -153,7 +153,8 @@ ESPALIER_INLINE Floats squareplus(Floats x) {
   Floats root = small * small + 4.0f;
   for (size_t i = 0; i < kWidth; ++i) root[i] = __builtin_sqrtf(root[i]);
   root = a > splat(1e9f) ? a : root;
-  return x < Floats{} ? 2.0f / (root + a) : 0.5f * (x + root);
+  // Halved first: the sum of two large numbers is infinite.
+  return x < Floats{} ? 2.0f / (root + a) : 0.5f * x + 0.5f * root;
 }
 
 ESPALIER_INLINE Floats elu(Floats x, float alpha) {
