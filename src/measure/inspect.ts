@@ -1,10 +1,10 @@
 /** What a model is and what the engine makes of it, as data: `espalier inspect`. */
 import type { Operation, Program } from '../compile/program.js';
-import { compileNetwork, importModel } from '../convert.js';
+import { importModel, planOf } from '../convert.js';
 import { Model, type Explanation, type Port } from '../engine/model.js';
 import { addonOptions, type LoadOptions } from '../engine/options.js';
 import { espBytes } from '../engine/source.js';
-import { readProgram } from '../file/read.js';
+import { readSource } from '../file/network.js';
 import type { ImportOptions } from '../import/index.js';
 import type { Network } from '../network/types.js';
 
@@ -74,21 +74,24 @@ export async function inspectModel(
 ): Promise<Inspection> {
   const { batch = 1, maxMemory, ...load } = options;
   const bytes = await espBytes(source);
-  const network = bytes === null ? await importModel(source, { maxMemory }) : null;
-  const program = bytes === null ? await compileNetwork(network as Network) : readProgram(bytes);
-  const model = new Model(program, addonOptions({ batchSizes: [batch], ...load }));
+  const read = bytes === null ? await importModel(source, { maxMemory }) : readSource(bytes);
+  const network = 'layers' in read ? read : null;
+  // Where sizes are flexible there is a program only once those of the inputs are known.
+  const plan = 'layers' in read ? await planOf(read) : read;
+  const model = new Model(plan, addonOptions({ batchSizes: [batch], ...load }));
   try {
-    const explained = model.explain(batch);
-    const operations = program.operations.map((operation, index) =>
-      summary(program, operation, explained, index),
-    );
+    const explained = 'operations' in plan ? model.explain(batch) : [];
+    const operations =
+      'operations' in plan
+        ? plan.operations.map((operation, index) => summary(plan, operation, explained, index))
+        : [];
     const sum = (of: (operation: OperationSummary) => number) =>
       operations.reduce((all, o) => all + of(o), 0);
     const weights = sum((o) => o.rows * o.cols);
     const nonZero = sum((o) => o.nnz);
     return {
-      name: program.name,
-      format: network === null ? 'esp' : 'network',
+      name: plan.name,
+      format: bytes === null ? 'network' : 'esp',
       fileBytes: bytes?.length ?? null,
       inputs: model.inputs,
       outputs: model.outputs,
@@ -129,8 +132,7 @@ function summary(
     measuredNs = null,
     why = '',
   } = explained[index] ?? {};
-  // Each weight of a matrix is used once a position: rows * positions outputs.
-  const positions = rows === 0 ? 0 : features(operation.output) / rows;
+  const macs = multiplications(operation);
   return {
     name: operation.name,
     op: operation.op,
@@ -141,8 +143,8 @@ function summary(
     cols,
     nnz,
     sparsity: rows * cols === 0 ? null : 1 - nnz / (rows * cols),
-    macs: rows * cols * positions,
-    effectiveMacs: nnz * positions,
+    macs: rows * cols * macs.positions + macs.others,
+    effectiveMacs: nnz * macs.positions + macs.others,
     layout,
     kernel,
     bytes,
@@ -151,6 +153,26 @@ function summary(
     measuredNs,
     why,
   };
+}
+
+/** How often each weight of the matrix is used a sample, and what is multiplied besides. */
+function multiplications(operation: Operation): { readonly positions: number; readonly others: number } {
+  switch (operation.op) {
+    case 'linear':
+      return { positions: operation.positions, others: 0 };
+    case 'conv':
+      return { positions: operation.outHeight * operation.outWidth, others: 0 };
+    case 'recurrent':
+      return { positions: operation.steps, others: 0 };
+    case 'matmul': {
+      const { heads, rows, columns, depth } = operation;
+      return { positions: 0, others: heads * rows * columns * depth };
+    }
+    case 'depthwise':
+      return { positions: 0, others: operation.weights.length * operation.outHeight * operation.outWidth };
+    default:
+      return { positions: 0, others: 0 };
+  }
 }
 
 function layerSummary(network: Network, index: number): LayerSummary {

@@ -74,6 +74,10 @@ export function render(inspection: Inspection): string {
       ),
     );
   }
+  if (inputs.some(({ shape }) => shape.slice(1).includes(null))) {
+    parts.push('\nThe sizes of the inputs are flexible: a program is made for each shape that comes.');
+    return parts.join('\n');
+  }
   parts.push(
     `\nThe program, at batch ${batch}`,
     table(
