@@ -22,7 +22,10 @@ def resident():
     try:
         with open("/proc/self/statm") as statm:
             now = int(statm.read().split()[1]) * resource.getpagesize()
-    except OSError:
+        # getrusage's maximum is carried over from the process that started this one.
+        with open("/proc/self/status") as status:
+            peak = next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
         now = peak
     return now, peak
 

@@ -2,9 +2,13 @@
  * LeNet-300-100, or a small CNN, on real digits: test accuracy dense and pruned, over three seeds.
  *
  *   npm run build:ts && node examples/digits/prune.mjs [--network mlp|cnn] [--epochs 12] [--seeds 1,2,3]
- *     [--scope layer|global] [--sparsities 0.5,0.75,0.9,0.95] [--json FILE]
+ *     [--scope layer|global] [--sparsities 0.5,0.75,0.9,0.95] [--json FILE] [--save FOLDER]
+ *
+ * --save keeps the models of the first seed, and the test digits as a table for `espalier bench --data`.
  */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs-node';
 import { CubicSchedule, pruneLowMagnitude } from '../../dist/prune.js';
@@ -18,6 +22,7 @@ const { values } = parseArgs({
     sparsities: { type: 'string', default: '0.5,0.75,0.9,0.95' },
     scope: { type: 'string', default: 'layer' },
     json: { type: 'string' },
+    save: { type: 'string' },
   },
 });
 const epochs = Number(values.epochs);
@@ -87,6 +92,28 @@ function accuracy(model, { x, y }) {
   return tf.tidy(() => model.predict(x).argMax(-1).equal(y.argMax(-1)).mean().dataSync()[0]);
 }
 
+/** The first seed's, where --save asks for them. */
+async function save(model, name, seed) {
+  if (values.save === undefined || seed !== Number(values.seeds.split(',')[0])) return;
+  const folder = join(values.save, name);
+  mkdirSync(folder, { recursive: true });
+  await model.save(pathToFileURL(resolve(folder)).href);
+}
+
+function saveTable() {
+  const { images, labels } = digits.test;
+  const pixels = images.length / labels.length;
+  const head = [...Array.from({ length: pixels }, (_, i) => `p${i}`), 'digit', 'part'];
+  const lines = Array.from(labels, (label, row) =>
+    [...images.subarray(row * pixels, (row + 1) * pixels), label, 'test'].join(','),
+  );
+  writeFileSync(join(values.save, 'digits.csv'), `${head.join(',')}\n${lines.join('\n')}\n`);
+}
+
+if (values.save !== undefined) {
+  mkdirSync(values.save, { recursive: true });
+  saveTable();
+}
 const rows = [];
 for (const seed of values.seeds.split(',').map(Number)) {
   const dense = network(seed);
@@ -94,6 +121,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
   await train(dense, dense.fit.bind(dense), 1e-3, seed);
   const weights = dense.getWeights();
   const row = { seed, dense: accuracy(dense, tensors.test) };
+  await save(dense, 'dense', seed);
   console.log(`seed ${seed}: dense ${(100 * row.dense).toFixed(2)} %`);
   for (const sparsity of sparsities) {
     const model = network(seed);
@@ -114,6 +142,7 @@ for (const seed of values.seeds.split(',').map(Number)) {
     await train(model, p.fit.bind(p), 1e-3, 10 + seed);
     const stripped = p.strip();
     row[sparsity] = accuracy(stripped, tensors.test);
+    await save(stripped, `sparse-${sparsity}`, seed);
     const zeros = p.state().weights.reduce((sum, w) => sum + w.mask.reduce((n, bit) => n - bit + 1, 0), 0);
     const size = p.state().weights.reduce((sum, w) => sum + w.mask.length, 0);
     console.log(

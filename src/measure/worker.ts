@@ -2,7 +2,7 @@
  * The process that one rival lives in. It imports nothing but Node until it is told what to load, so that memory and
  * time are the rival's own, and it computes only while the parent asks for it.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { measure, serve, type MeasureRequest, type ServeRequest } from './loops.js';
 import type { Rival, RivalContext, RivalInput, RivalOutputs } from './rival.js';
@@ -95,8 +95,19 @@ async function ask(what: string, given: unknown): Promise<unknown> {
   return rival.ask(what, given);
 }
 
+/** Linux carries getrusage's maximum over from the process that started this one: its own is in /proc. */
+function peakRss(): number {
+  let own: string | undefined;
+  try {
+    own = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+  } catch {
+    // Elsewhere there is no such file, and no such inheritance.
+  }
+  return (own === undefined ? process.resourceUsage().maxRSS : Number(own)) * 1024;
+}
+
 function memory(): Memory {
-  return { rss: process.memoryUsage.rss(), peakRss: process.resourceUsage().maxRSS * 1024 };
+  return { rss: process.memoryUsage.rss(), peakRss: peakRss() };
 }
 
 async function answer(request: Request): Promise<unknown> {

@@ -59,6 +59,49 @@ describe('bench', () => {
     }
   });
 
+  it('looks into layers, serves and goes offline, against wasm too', async () => {
+    const { code, result } = await bench([
+      ...[...QUICK, '--batch', '1,3', '--scenario', 'server,offline', '--against', 'dense,tfjs-wasm'],
+      '--cold',
+    ]);
+    expect(code).toBe(0);
+    const { networks, roofs, settings } = resultSchema.parse(result);
+    expect(settings).toMatchObject({ cold: true, scenarios: ['single-stream', 'server', 'offline'] });
+    expect(roofs?.memoryGBs).toBeGreaterThan(0);
+    const [network] = networks;
+    for (const { id, status, message, server, offline, timings } of network!.rivals) {
+      expect([id, status, message]).toEqual([id, 'ok', null]);
+      expect(server?.boundMs).toBe(10);
+      expect(offline?.samplesPerSecond).toBeGreaterThan(0);
+      // Flushed between calls: no loops.
+      expect(timings.map(({ callsPerSample }) => callsPerSample)).toEqual([1, 1]);
+    }
+    expect(network?.layers?.map(({ batch }) => batch)).toEqual([1, 3]);
+    for (const { batch, operations, totalUs } of network!.layers!) {
+      expect(operations.map(({ name }) => name)).toEqual(['dense', 'dense_1', 'dense_2']);
+      for (const { rows, cols, nnz, flops, denseFlops, us, gflops, share, attainableGflops } of operations) {
+        expect(flops).toBe(2 * nnz * batch);
+        expect(denseFlops).toBe(2 * rows * cols * batch);
+        expect(gflops).toBeCloseTo(flops / us / 1000, 6);
+        expect(share).toBeCloseTo(us / totalUs, 6);
+        expect(attainableGflops).toBeGreaterThan(0);
+      }
+    }
+    expect(network?.breakEven?.length).toBe(6);
+  });
+
+  it('tells of a Python that is not there, and goes on', async () => {
+    const { code, result } = await bench([
+      ...[...QUICK, '--batch', '1', '--no-layers', '--against', 'openvino,litert'],
+      ...['--python', join(folder, 'no-python')],
+    ]);
+    expect(code).toBe(0);
+    const [network] = result.networks;
+    expect(network?.rivals.map(({ status }) => status)).toEqual(['ok', 'ok', 'absent', 'absent']);
+    expect(network?.rivals[2]?.message).toContain('Install it with: python3 -m pip install openvino');
+    expect(network).not.toHaveProperty('layers');
+  });
+
   it('catches what computes something else, crashes, hangs, runs out of memory or is none', async () => {
     const broken = ['wrong', 'crash', 'hang', 'memory', 'no-rival', 'espalier-again'];
     const flags = broken.flatMap((name) => ['--rival', rivalFile(name)]);
@@ -85,6 +128,8 @@ describe('bench', () => {
     [['--against', 'pytorch'], '--against: expected some of tfjs-node'],
     [['--rival', 'nowhere.mjs'], '--rival: expected a file'],
     [['--pin', 'all'], '--pin: expected cores'],
+    [['--scenario', 'multi-stream'], '--scenario: expected some of single-stream'],
+    [['--target', 'y'], '--data: expected a table'],
     [['--rounds', 'many'], 'expected a number'],
   ])('refuses %j with exit code 2', async (args, message) => {
     const { code, output, result } = await bench(args);

@@ -1,0 +1,146 @@
+/**
+ * The pages of docs/results from what `espalier bench --json` wrote into docs/results/data/STUDY/*.json, and the table and
+ * the chart of README: `node bench/results.mjs`. Nothing is measured here.
+ */
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { loadDraw, standalone } from '../dist/report/draw.js';
+import { reportFiles } from '../dist/report/report.js';
+import { casesOf, readResult } from '../dist/report/results.js';
+import { speedUp, times } from '../dist/report/sections/timing.js';
+import { time } from '../dist/measure/table.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const results = join(root, 'docs', 'results');
+const TITLES = {
+  flights: 'Flights: dense and pruned to 0.3, 0.5, 0.75 and 0.9',
+  'lenet-300-100': 'LeNet-300-100 on digits',
+  'mlp-784-1024-1024-10': '784-1024-1024-10, zeros in one shot',
+  'mlp-16-64-32-32-5': '16-64-32-32-5, zeros in one shot',
+};
+const CORE = [
+  ['espalier', 'p50'],
+  ['tfjs-node', 'tfjs-node'],
+  ['onnxruntime', 'onnxruntime'],
+  ['espalier-dense', 'own dense'],
+];
+
+const studies = readdirSync(join(results, 'data')).sort();
+const filesOf = (study) =>
+  readdirSync(join(results, 'data', study))
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .map((name) => join(results, 'data', study, name));
+
+/** A line of README's table. */
+function coreLine(study, { network, result }, batch) {
+  const of = (id) =>
+    network.rivals.find((rival) => rival.id === id)?.timings.find((timing) => timing.batch === batch);
+  const own = of('espalier');
+  if (own === undefined) return undefined;
+  const ratio = (id) => {
+    const timing = of(id);
+    return timing?.vsEspalier == null
+      ? ''
+      : `${times(timing.vsEspalier.ratio)}${timing.noisy || own.noisy ? ' !' : ''}`;
+  };
+  const { esp, dense } = network.sizes;
+  return [
+    `[${study}](docs/results/${study}.md)${network.imposed === null ? '' : ' (zeros in one shot)'}`,
+    network.sparsity.toFixed(2),
+    String(batch),
+    `${time(own.p50)}${own.noisy ? ' !' : ''}`,
+    ...CORE.slice(1).map(([id]) => ratio(id)),
+    `${((100 * esp.raw) / dense.raw).toFixed(1)} %`,
+    result.load.noisy ? 'busy' : 'quiet',
+  ];
+}
+
+const lines = [];
+for (const study of studies) {
+  const files = filesOf(study);
+  const title = TITLES[study] ?? study;
+  const charts = join(results, 'charts', study);
+  rmSync(charts, { recursive: true, force: true });
+  const page = (format) => join(results, `${study}.${format}`);
+  const made = await reportFiles(files, { format: 'md', title, output: page('md'), chartFolder: charts });
+  writeFileSync(page('md'), made);
+  writeFileSync(page('html'), await reportFiles(files, { format: 'html', title, output: page('html') }));
+  const loaded = [];
+  for (const file of files) loaded.push(await readResult(file));
+  for (const one of casesOf(loaded)) {
+    for (const batch of one.result.settings.batches) {
+      const line = coreLine(study, one, batch);
+      if (line !== undefined) lines.push(line);
+    }
+  }
+  console.log(`${study}: ${files.length} results`);
+}
+
+const table = (rows, head) =>
+  [head, head.map((_, at) => (at === 0 ? '---' : '---:')), ...rows]
+    .map((row) => `| ${row.join(' | ')} |`)
+    .join('\n');
+const head = [
+  'network',
+  'zeros',
+  'batch',
+  'espalier',
+  'tfjs-node',
+  'onnxruntime',
+  'own dense',
+  '.esp / dense',
+  'machine',
+];
+const index = [
+  '# Results',
+  '',
+  'Reports of `espalier report` on what `espalier bench` measured; each page names the machine and the command of every',
+  'figure, and `data` holds the numbers. `node bench/results.mjs` makes these pages again from `data`.',
+  '',
+  ...studies.map(
+    (study) =>
+      `- ${TITLES[study] ?? study}: [Markdown](${study}.md), [one page](${study}.html), [data](data/${study})`,
+  ),
+  ...(existsSync(join(results, 'flights.json'))
+    ? ['- The experiment of README, three seeds: [flights.json](flights.json), by `npm run experiment`']
+    : []),
+  '',
+];
+writeFileSync(join(results, 'README.md'), index.join('\n'));
+
+// README: pruned networks alone, and the chart of the flights at batch 1.
+const core = lines.filter(([, sparsity]) => Number(sparsity) >= 0.29);
+const flights = filesOf('flights');
+const loaded = [];
+for (const file of flights) loaded.push(await readResult(file));
+// One model to its chart, whatever its files are called: the lines run over sparsity.
+const cases = casesOf(loaded).map((one) => ({ ...one, model: 'flights' }));
+const chart = speedUp(cases).charts.find(({ id }) => id.endsWith('batch-1'));
+mkdirSync(join(results, 'charts'), { recursive: true });
+if (chart !== undefined) {
+  const draw = await loadDraw();
+  const shown = { ...chart, title: 'Flights at batch 1: time over that of espalier, by sparsity' };
+  writeFileSync(join(results, 'charts', 'readme.svg'), standalone(await draw(shown, 620), shown));
+}
+const text = [
+  '',
+  table(core, head),
+  '',
+  'Time of one call (median), and the time of the others over it; `!`: rounds lie too far apart to build on; "busy": others',
+  'were computing meanwhile. One thread on one pinned core. Made by `espalier bench`, the commands are in',
+  '[docs/results](docs/results/README.md).',
+  '',
+  '![Flights at batch 1: how many times longer tfjs-node, onnxruntime-node and our own dense path take, by sparsity](docs/results/charts/readme.svg)',
+  '',
+].join('\n');
+const readme = join(root, 'README.md');
+const before = readFileSync(readme, 'utf8');
+const [open, close] = ['<!-- results -->', '<!-- /results -->'];
+if (!before.includes(open) || !before.includes(close)) throw new Error(`README.md lacks ${open} … ${close}`);
+writeFileSync(
+  readme,
+  before.slice(0, before.indexOf(open) + open.length) + `\n${text}\n` + before.slice(before.indexOf(close)),
+);
+console.log('README.md has the table');
