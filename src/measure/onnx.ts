@@ -8,6 +8,7 @@ import type { Activation, Operation, Program, ProgramPort } from '../compile/pro
 import { EspalierError } from '../errors.js';
 import { denseValues, transposed } from './matrix.js';
 import { onnxInput, onnxOutput } from './names.js';
+import { ImageValues, imageNode, isImageOperation } from './onnx-images.js';
 
 const OPSET = 20;
 /** The version of the file format that came with opset 20. */
@@ -64,7 +65,7 @@ function attribute(name: string, value: number | readonly number[] | string): On
   // AttributeType: FLOAT 1, INT 2, STRING 3, INTS 7. Which of FLOAT and INT a number is, its name decides.
   if (typeof value === 'string') return { name, type: 3, s: new TextEncoder().encode(value) };
   if (typeof value !== 'number') return { name, type: 7, ints: [...value] };
-  return name === 'axis' || name.startsWith('trans')
+  return ['axis', 'group', 'count_include_pad'].includes(name) || name.startsWith('trans')
     ? { name, type: 2, i: value }
     : { name, type: 1, f: value };
 }
@@ -116,7 +117,22 @@ function unsupported(what: string): EspalierError {
   });
 }
 
-function operate(graph: Graph, program: Program, operation: Operation, names: string[]): string {
+function operate(
+  graph: Graph,
+  program: Program,
+  operation: Operation,
+  names: string[],
+  images: ImageValues,
+): string {
+  if (isImageOperation(operation)) {
+    return imageNode(graph, program, operation, names, images, (input, activation) =>
+      activate(graph, input, activation),
+    );
+  }
+  const ins = 'inputs' in operation ? operation.inputs : [operation.input];
+  const channels = ins.map((input) => images.planes.get(input));
+  if (channels.some((count) => count !== undefined))
+    return onPlanes(graph, operation, names, images, channels);
   const value = (index: number) => names[index] ?? '';
   const features = program.values[operation.output]?.features ?? 0;
   switch (operation.op) {
@@ -177,6 +193,37 @@ function operate(graph: Graph, program: Program, operation: Operation, names: st
   }
 }
 
+/** Elementwise operations and concatenation on planes, which lie [batch, channels, pixels]. */
+function onPlanes(
+  graph: Graph,
+  operation: Operation,
+  names: string[],
+  images: ImageValues,
+  channels: readonly (number | undefined)[],
+): string {
+  if (channels.includes(undefined)) throw unsupported(`${operation.op} of planes and others`);
+  const planes = (index: number, count: number) => graph.reshape(names[index] ?? '', [0, count, -1]);
+  const total = (sum: number, count: number | undefined) => sum + (count ?? 0);
+  const { op } = operation;
+  if (op === 'activate') {
+    images.planes.set(operation.output, channels[0] ?? 0);
+    return activate(graph, names[operation.input] ?? '', operation.activation);
+  }
+  if (op === 'add') {
+    images.planes.set(operation.output, channels[0] ?? 0);
+    const sum = operation.inputs
+      .map((input) => planes(input, channels[0] ?? 0))
+      .reduce((a, b) => graph.node('Add', [a, b]));
+    return activate(graph, sum, operation.activation);
+  }
+  if (op === 'concat' && operation.outer === 1) {
+    images.planes.set(operation.output, channels.reduce(total, 0));
+    const parts = operation.inputs.map((input, i) => planes(input, channels[i] ?? 0));
+    return graph.node('Concat', parts, { axis: 1 });
+  }
+  throw unsupported(`${op} of planes`);
+}
+
 function describePort(port: ProgramPort, name: string): Onnx.IValueInfoProto {
   const dim = port.shape.map((extent) => (extent === null ? { dimParam: 'batch' } : { dimValue: extent }));
   return { name, type: { tensorType: { elemType: FLOAT, shape: { dim } } } };
@@ -189,6 +236,7 @@ function describePort(port: ProgramPort, name: string): Onnx.IValueInfoProto {
 export async function toOnnx(program: Program): Promise<Uint8Array> {
   const { onnx } = (await import('onnx-proto')).default;
   const graph = new Graph();
+  const images = new ImageValues();
   const names: string[] = [];
   program.inputs.forEach((port, index) => {
     const flat = port.shape.length === 2;
@@ -196,7 +244,7 @@ export async function toOnnx(program: Program): Promise<Uint8Array> {
     names[port.value] = flat ? onnxInput(index) : graph.reshape(onnxInput(index), [0, features]);
   });
   for (const operation of program.operations) {
-    names[operation.output] = operate(graph, program, operation, names);
+    names[operation.output] = operate(graph, program, operation, names, images);
   }
   program.outputs.forEach((port, index) => {
     const extents = port.shape.map((extent, axis) => (axis === 0 ? 0 : (extent ?? -1)));

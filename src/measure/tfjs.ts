@@ -5,8 +5,11 @@
  */
 import type { Activation, Operation, Program } from '../compile/program.js';
 import { EspalierError } from '../errors.js';
+import { networkOfProgram } from '../export/from-program.js';
+import { toTfjsModel } from '../export/tfjs.js';
 import { denseValues, transposed } from './matrix.js';
 import { OWN_ACTIVATION } from './names.js';
+import { isImageOperation } from './onnx-images.js';
 
 interface LayerConfig {
   class_name: string;
@@ -187,6 +190,7 @@ export interface TfjsArtifacts {
  * and shapes. Throws UNSUPPORTED_LAYER for what the layers of tfjs do not have.
  */
 export function toTfjs(program: Program): TfjsArtifacts {
+  if (program.operations.some(isImageOperation)) return imageNetwork(program);
   const topology = new Topology();
   const names: string[] = [];
   const extents = (shape: readonly (number | null)[]) => shape.slice(1).map((extent) => extent ?? 1);
@@ -236,4 +240,16 @@ export function toTfjs(program: Program): TfjsArtifacts {
     ],
   };
   return { manifest, weights };
+}
+
+/** Convolutional networks are exported as Keras layers; tfjs has no layers for some activations of theirs. */
+function imageNetwork(program: Program): TfjsArtifacts {
+  const { modelTopology, weightSpecs, weightData } = toTfjsModel(networkOfProgram(program));
+  const manifest = {
+    format: 'layers-model',
+    generatedBy: 'espalier',
+    modelTopology,
+    weightsManifest: [{ paths: ['weights.bin'], weights: weightSpecs }],
+  };
+  return { manifest, weights: weightData };
 }
