@@ -14,13 +14,15 @@ export interface Written {
 
 /**
  * Reads a raw little-endian float32 tensor for each input, the batch from the file's size, and writes outputs.N.bin
- * likewise into `folder`: all of them, or none where the work fails before. Throws EspalierError.
+ * likewise into `folder`: all of them, or none where the work fails before. An input whose sizes are flexible needs its
+ * whole shape in `shapes`, the batch first. Throws EspalierError.
  */
 export async function runFiles(
   source: string,
   files: readonly string[],
   folder: string,
   threads?: number,
+  shapes: readonly (readonly number[])[] = [],
 ): Promise<Written[]> {
   const model = await loadModel(source, threads === undefined ? {} : { threads });
   try {
@@ -33,8 +35,16 @@ export async function runFiles(
         `${files.length}`,
       );
     }
+    if (shapes.length > files.length) {
+      throw invalid(
+        'INVALID_ARGUMENT',
+        '--shape',
+        `at most ${files.length}, one for each --input`,
+        shapes.length,
+      );
+    }
     const inputs = await Promise.all(
-      files.map(async (file, index) => readTensor(file, model.inputs[index] as Port)),
+      files.map(async (file, index) => readTensor(file, model.inputs[index] as Port, shapes[index])),
     );
     const batch = (inputs[0] as TensorOutput).shape[0] as number;
     const different = inputs.findIndex(({ shape }) => shape[0] !== batch);
@@ -60,7 +70,7 @@ export async function runFiles(
   }
 }
 
-async function readTensor(file: string, port: Port): Promise<TensorOutput> {
+async function readTensor(file: string, port: Port, given?: readonly number[]): Promise<TensorOutput> {
   let bytes: Buffer;
   try {
     bytes = await readFile(file);
@@ -74,7 +84,7 @@ async function readTensor(file: string, port: Port): Promise<TensorOutput> {
       cause,
     );
   }
-  const extents = port.shape.slice(1) as number[];
+  const extents = sampleExtents(port, given);
   const sample = 4 * extents.reduce((product, extent) => product * extent, 1);
   if (bytes.length === 0 || bytes.length % sample !== 0) {
     throw invalid(
@@ -84,7 +94,38 @@ async function readTensor(file: string, port: Port): Promise<TensorOutput> {
       `${bytes.length} bytes`,
     );
   }
+  const batch = bytes.length / sample;
+  if (given !== undefined && given[0] !== batch) {
+    throw invalid(
+      'INVALID_INPUT',
+      file,
+      `${(given[0] as number) * sample} bytes for --shape ${given.join(',')}`,
+      `${bytes.length} bytes`,
+    );
+  }
   const data = new Float32Array(bytes.length / 4);
   new Uint8Array(data.buffer).set(bytes);
-  return { data, shape: [bytes.length / sample, ...extents] };
+  return { data, shape: [batch, ...extents] };
+}
+
+/** What a sample of this input measures: as the model says, or as the caller does. */
+function sampleExtents(port: Port, given?: readonly number[]): number[] {
+  const own = port.shape.slice(1);
+  if (given === undefined) {
+    if (own.every((extent) => extent !== null)) return own;
+    const shown = own.map((extent) => extent ?? '?').join(', ');
+    throw invalid(
+      'INVALID_ARGUMENT',
+      '--shape',
+      `the shape of ${port.name}, whose sizes are flexible ([batch, ${shown}]), as in --shape 1,${own.map((extent) => extent ?? 32).join(',')}`,
+      'none',
+    );
+  }
+  const fits =
+    given.length === port.shape.length && own.every((extent, i) => (extent ?? given[i + 1]) === given[i + 1]);
+  if (!fits) {
+    const shown = port.shape.map((extent) => extent ?? '?').join(',');
+    throw invalid('INVALID_ARGUMENT', '--shape', `${shown} for ${port.name}`, given.join(','));
+  }
+  return given.slice(1);
 }

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Program } from '../compile/program.js';
+import type { Network, Tensor } from '../network/types.js';
 import { weightsOf } from './matrix.js';
 
 export interface Size {
@@ -22,7 +23,20 @@ export async function sizeOf(bytes: Uint8Array): Promise<Size> {
 
 /** All weights as one dense float32 array, zeros included: what a dense file of any format holds. */
 export function weightBytes(program: Program): Uint8Array {
-  const arrays = program.operations.flatMap(weightsOf);
+  return joined(program.operations.flatMap(weightsOf));
+}
+
+/** The same of a network, whose weights may serve several layers: each once. */
+export function networkWeightBytes(network: Network): Uint8Array {
+  return joined([...new Set(weightTensors(network).map(({ data }) => data))]);
+}
+
+/** Every weight of every layer. */
+export function weightTensors(network: Network): Tensor[] {
+  return network.layers.flatMap(({ weights }) => Object.values(weights));
+}
+
+function joined(arrays: readonly Float32Array[]): Uint8Array {
   const bytes = new Uint8Array(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
   let offset = 0;
   for (const { buffer, byteOffset, byteLength } of arrays) {

@@ -81,6 +81,14 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
     if (port === undefined || model.inputs.length !== 1) {
       throw invalid('INVALID_ARGUMENT', 'MODEL', 'a model with one input', model.inputs.length);
     }
+    if ([port, ...model.outputs].some(({ shape }) => shape.slice(1).includes(null))) {
+      throw invalid(
+        'INVALID_ARGUMENT',
+        'MODEL',
+        'a model whose sizes are fixed, but for the batch',
+        port.shape,
+      );
+    }
     const names = scoreNames(model);
     const encoder = await encoderOf(outputFormat, names.length);
     const features = sizeOf(port);

@@ -34,17 +34,27 @@ export function convertCommand(): Command {
           values: options.values,
           maxMemory: options.maxMemory,
         });
-        const { readProgram } = await import('../../file/read.js');
-        const { gzipSize, weightBytes } = await import('../../measure/sizes.js');
-        const program = readProgram(bytes);
+        const { readSource } = await import('../../file/network.js');
+        const { gzipSize, networkWeightBytes, weightBytes, weightTensors } =
+          await import('../../measure/sizes.js');
+        const made = readSource(bytes);
         let weights = 0;
         let nonZero = 0;
-        for (const operation of program.operations) {
-          if (!('weight' in operation)) continue;
-          weights += operation.weight.rows * operation.weight.cols;
-          nonZero += operation.weight.values.length;
+        if ('operations' in made) {
+          for (const operation of made.operations) {
+            if (!('weight' in operation)) continue;
+            weights += operation.weight.rows * operation.weight.cols;
+            nonZero += operation.weight.values.length;
+          }
+        } else {
+          // Sizes are flexible: the file holds the layers themselves.
+          for (const { shape, data } of weightTensors(made)) {
+            if (shape.length < 2) continue;
+            weights += data.length;
+            nonZero += data.reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
+          }
         }
-        const dense = weightBytes(program);
+        const dense = 'operations' in made ? weightBytes(made) : networkWeightBytes(made);
         if (dense.length > 50e6) say('compressing, to compare sizes');
         const sizes = {
           dense: { raw: dense.length, gzip: await gzipSize(dense) },

@@ -1,6 +1,21 @@
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 
+interface Options {
+  input: string[];
+  outputDir: string;
+  shape?: number[][];
+  threads?: string;
+}
+
+function extents(text: string): number[] {
+  const numbers = text.split(',').map((part) => (/^\d+$/.test(part.trim()) ? Number(part) : NaN));
+  if (!numbers.every((extent) => Number.isSafeInteger(extent) && extent > 0)) {
+    throw invalid('INVALID_ARGUMENT', '--shape', 'whole numbers above 0, as in 1,224,224,3', text);
+  }
+  return numbers;
+}
+
 /** `espalier run MODEL --input FILE [--input FILE …] --output-dir DIR`. */
 export function runCommand(): Command {
   return new Command('run')
@@ -12,14 +27,19 @@ export function runCommand(): Command {
       (file: string, before: string[] | undefined) => [...(before ?? []), file],
     )
     .requiredOption('--output-dir <folder>', 'where outputs.0.bin, outputs.1.bin, … are written')
+    .option(
+      '--shape <extents>',
+      "an input's shape, the batch first, where the model leaves sizes open: 1,224,224,3; repeat it for several",
+      (text: string, before: number[][] | undefined) => [...(before ?? []), extents(text)],
+    )
     .option('--threads <number>', 'threads a call may use (default: the physical cores)')
-    .action(async (model: string, options: { input: string[]; outputDir: string; threads?: string }) => {
+    .action(async (model: string, options: Options) => {
       const threads = options.threads === undefined ? undefined : Number(options.threads);
       if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
         throw invalid('INVALID_ARGUMENT', '--threads', 'a whole number of 1 or more', options.threads);
       }
       const { runFiles } = await import('../run-files.js');
-      const written = await runFiles(model, options.input, options.outputDir, threads);
+      const written = await runFiles(model, options.input, options.outputDir, threads, options.shape);
       for (const { path, name, shape } of written)
         console.log(`${path}  ${name} [${shape.join(', ')}] float32`);
     });
