@@ -160,8 +160,14 @@ interface Read {
   readonly padding: 'valid' | 'same';
 }
 
-/** What a window reads, and under which padding of Keras. `zeros`: a ZeroPadding may stand for the frame. */
-function windowInput(b: Builder, operation: Operation & Window, input: number, zeros: boolean): Read {
+/** What a window reads, and under which padding of Keras. `zeros`: whether a ZeroPadding stands for the
+ * frame, where it is not 'same'. */
+function windowInput(
+  b: Builder,
+  operation: Operation & Window,
+  input: number,
+  zeros: 'always' | 'else' | 'never',
+): Read {
   const framed = b.frames.get(input);
   const { kernelHeight, kernelWidth, strideY, strideX, dilationY, dilationX, outHeight, outWidth } =
     operation;
@@ -183,8 +189,8 @@ function windowInput(b: Builder, operation: Operation & Window, input: number, z
   const same =
     isSame(frame.height, frame.top, frame.frameHeight, reachY, strideY, outHeight) &&
     isSame(frame.width, frame.left, frame.frameWidth, reachX, strideX, outWidth);
-  if (same) return { value, padding: 'same' };
-  if (!zeros || bottom < 0 || right < 0) throw refuse(operation, 'this padding');
+  if (same && zeros !== 'always') return { value, padding: 'same' };
+  if (zeros === 'never' || bottom < 0 || right < 0) throw refuse(operation, 'this padding');
   const amounts = [
     [frame.top, bottom],
     [frame.left, right],
@@ -311,7 +317,7 @@ function operate(b: Builder, program: Program, operation: Operation): number {
     case 'to_pixels':
       return flat(operation.input);
     case 'conv': {
-      const { value, padding } = windowInput(b, operation, operation.input, true);
+      const { value, padding } = windowInput(b, operation, operation.input, 'else');
       const { kernelHeight, kernelWidth, weight, bias, groups, channels } = operation;
       const shape = [kernelHeight, kernelWidth, channels / groups, weight.rows];
       const kernel = { shape, data: convKernel(weight, kernelHeight * kernelWidth) };
@@ -324,7 +330,7 @@ function operate(b: Builder, program: Program, operation: Operation): number {
       return b.call(name, 'Conv2D', settings, [value], { kernel, ...biasOf(bias) });
     }
     case 'depthwise': {
-      const { value, padding } = windowInput(b, operation, operation.input, true);
+      const { value, padding } = windowInput(b, operation, operation.input, 'else');
       const { kernelHeight, kernelWidth, channels, multiplier, bias } = operation;
       const taps = kernelHeight * kernelWidth;
       const matrix: Matrix = {
@@ -346,7 +352,10 @@ function operate(b: Builder, program: Program, operation: Operation): number {
       const { kernelHeight, kernelWidth, strideY, strideX, dilationY, dilationX, scale } = operation;
       if (dilationY !== 1 || dilationX !== 1) throw refuse(operation, 'a dilated pooling');
       const even = scale?.every((value) => value === scale[0]) ?? false;
-      const { value, padding } = windowInput(b, operation, operation.input, even);
+      // A maximum over zeros is that of an explicit ZeroPadding; 'same' padding of a maximum is the lowest number.
+      const zeros = b.frames.get(operation.input)?.frame.fill === 0;
+      const asked = scale === null ? (zeros ? 'always' : 'never') : even ? 'else' : 'never';
+      const { value, padding } = windowInput(b, operation, operation.input, asked);
       // Keras leaves padding out of a mean, and the program has counted it out already.
       if (
         scale !== null &&

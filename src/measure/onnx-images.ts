@@ -10,6 +10,8 @@ type Attributes = Record<string, number | readonly number[] | string>;
 export interface OnnxGraph {
   node(opType: string, input: string[], attributes?: Attributes, output?: string): string;
   floats(dims: number[], data: Float32Array): string;
+  /** An initializer of int64. */
+  integers(data: number[]): string;
   reshape(input: string, extents: number[], output?: string): string;
 }
 
@@ -125,7 +127,12 @@ export function imageNode(
       const { scale, kernelHeight, kernelWidth } = operation;
       const frame = images.frames.get(operation.input);
       const padded = (rest.pads as number[]).some((pad) => pad > 0);
-      if (scale === null && padded && frame?.fill === 0) throw refuse(operation, 'a maximum over zeros');
+      if (scale === null && padded && frame?.fill === 0) {
+        // The padding of MaxPool counts as nothing: zeros are put there by a Pad.
+        const [top = 0, left = 0, bottom = 0, right = 0] = rest.pads as number[];
+        const zeros = graph.node('Pad', [input, graph.integers([0, 0, top, left, 0, 0, bottom, right])]);
+        return graph.node('MaxPool', [zeros], { ...rest, pads: [0, 0, 0, 0], dilations: dilations! });
+      }
       if (scale === null) return graph.node('MaxPool', [input], { ...rest, dilations: dilations! });
       // The mean over the whole window, then what the program's own factor is beside it.
       const mean = graph.node('AveragePool', [input], { ...rest, count_include_pad: 1 });

@@ -47,17 +47,22 @@ class Graph {
     return name;
   }
 
+  /** An initializer of int64, one for equal numbers. */
+  integers(data: number[]): string {
+    const key = data.join();
+    let name = this.shapes.get(key);
+    if (name === undefined) {
+      name = `w${this.initializers.length}`;
+      const rawData = new Uint8Array(BigInt64Array.from(data.map(BigInt)).buffer);
+      this.initializers.push({ name, dims: [data.length], dataType: INT64, rawData });
+      this.shapes.set(key, name);
+    }
+    return name;
+  }
+
   /** Reshape to [batch × …] extents: 0 keeps an extent, -1 is what is left. */
   reshape(input: string, extents: number[], output?: string): string {
-    const key = extents.join();
-    let shape = this.shapes.get(key);
-    if (shape === undefined) {
-      shape = `w${this.initializers.length}`;
-      const rawData = new Uint8Array(BigInt64Array.from(extents.map(BigInt)).buffer);
-      this.initializers.push({ name: shape, dims: [extents.length], dataType: INT64, rawData });
-      this.shapes.set(key, shape);
-    }
-    return this.node('Reshape', [input, shape], {}, output);
+    return this.node('Reshape', [input, this.integers(extents)], {}, output);
   }
 }
 
