@@ -356,6 +356,8 @@ function operate(b: Builder, program: Program, operation: Operation): number {
       const zeros = b.frames.get(operation.input)?.frame.fill === 0;
       const asked = scale === null ? (zeros ? 'always' : 'never') : even ? 'else' : 'never';
       const { value, padding } = windowInput(b, operation, operation.input, asked);
+      // A window of one pixel only copies: it is how the program pads alone.
+      if (scale === null && kernelHeight * kernelWidth * strideY * strideX === 1) return value;
       // Keras leaves padding out of a mean, and the program has counted it out already.
       if (
         scale !== null &&

@@ -131,6 +131,9 @@ export function imageNode(
         // The padding of MaxPool counts as nothing: zeros are put there by a Pad.
         const [top = 0, left = 0, bottom = 0, right = 0] = rest.pads as number[];
         const zeros = graph.node('Pad', [input, graph.integers([0, 0, top, left, 0, 0, bottom, right])]);
+        // A window of one pixel only copies: it is how the program pads alone.
+        const copies = kernelHeight * kernelWidth * operation.strideY * operation.strideX === 1;
+        if (copies) return zeros;
         return graph.node('MaxPool', [zeros], { ...rest, pads: [0, 0, 0, 0], dilations: dilations! });
       }
       if (scale === null) return graph.node('MaxPool', [input], { ...rest, dilations: dilations! });
