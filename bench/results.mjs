@@ -39,19 +39,19 @@ function coreLine(study, { network, result }, batch) {
   const of = (id) =>
     network.rivals.find((rival) => rival.id === id)?.timings.find((timing) => timing.batch === batch);
   const own = of('espalier');
-  if (own === undefined) return undefined;
+  // A front page has no room for a figure to be explained away: the study's own page tells it, marked.
+  if (own === undefined || own.noisy) return undefined;
   const ratio = (id) => {
     const timing = of(id);
     if (timing?.vsEspalier == null) return '';
-    // A front page has no room to explain a noisy figure: the study's own page tells it, marked.
-    return timing.noisy || own.noisy ? 'noisy' : times(timing.vsEspalier.ratio);
+    return timing.noisy ? 'noisy' : times(timing.vsEspalier.ratio);
   };
   const { esp, dense } = network.sizes;
   return [
     `[${study}](docs/results/${study}.md)${network.imposed === null ? '' : ' (zeros in one shot)'}`,
     network.sparsity.toFixed(2),
     String(batch),
-    own.noisy ? 'noisy' : time(own.p50),
+    time(own.p50),
     ...CORE.slice(1).map(([id]) => ratio(id)),
     `${((100 * esp.raw) / dense.raw).toFixed(1)} %`,
     result.load.noisy ? 'busy' : 'quiet',
@@ -131,9 +131,8 @@ const text = [
   table(core, head),
   '',
   'Time of one call (median), and the time of the others over it; "noisy": its rounds lie too far apart to build on; "busy":',
-  'others',
-  'were computing meanwhile. One thread on one pinned core. Made by `espalier bench`, the commands are in',
-  '[docs/results](docs/results/README.md).',
+  'others were computing meanwhile. One thread on one pinned core. Rows whose own time is noisy are left out here. Made by',
+  '`espalier bench`; the commands are in [docs/results](docs/results/README.md).',
   '',
   '![Flights pruned to 0.3, 0.5, 0.75 and 0.9: bytes of the weights dense, stripped and as .esp, raw and after gzip -9](docs/results/charts/readme.svg)',
   '',
