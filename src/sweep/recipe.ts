@@ -1,12 +1,10 @@
 /** Recipes of `espalier sweep`, in YAML or JSON; their schema is published as schemas/sweep-1.json. */
-import { readFile } from 'node:fs/promises';
-import { dirname, extname, resolve } from 'node:path';
-import { parse } from 'yaml';
+import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../errors.js';
 import { AGAINST } from '../measure/roster.js';
 import { SCENARIOS } from '../measure/options.js';
-import { recipeSchema } from '../prune/run/recipe.js';
+import { readRecipeFile, recipeSchema } from '../prune/run/recipe.js';
 
 const sparsity = z.number().min(0).lt(1);
 const whole = (least: number) => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);
@@ -132,29 +130,7 @@ export function parseSweep(value: unknown, path = 'recipe'): SweepRecipe {
 
 /** Paths in it are made absolute. Throws NOT_FOUND or INVALID_RECIPE. */
 export async function readSweep(path: string): Promise<SweepRecipe> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new EspalierError(
-      'NOT_FOUND',
-      `cannot read the recipe ${path}: ${(cause as Error).message}`,
-      { parameter: path },
-      cause,
-    );
-  }
-  let value: unknown;
-  try {
-    value = extname(path).toLowerCase() === '.json' ? JSON.parse(text) : parse(text, { maxAliasCount: 20 });
-  } catch (cause) {
-    throw new EspalierError(
-      'INVALID_RECIPE',
-      `${path}: ${(cause as Error).message}`,
-      { parameter: path },
-      cause,
-    );
-  }
-  const recipe = parseSweep(value, path);
+  const recipe = parseSweep(await readRecipeFile(path), path);
   const absolute = (file: string | undefined) =>
     file === undefined ? undefined : resolve(dirname(path), file);
   return {

@@ -190,6 +190,11 @@ export function parseRecipe(value: unknown, path = 'recipe'): Recipe {
 
 /** Reads a recipe: JSON where the name ends in .json, YAML otherwise. Throws NOT_FOUND or INVALID_RECIPE. */
 export async function readRecipe(path: string): Promise<Recipe> {
+  return parseRecipe(await readRecipeFile(path), path);
+}
+
+/** What a recipe's file holds, before anything of it is checked. Throws NOT_FOUND or INVALID_RECIPE. */
+export async function readRecipeFile(path: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -201,10 +206,9 @@ export async function readRecipe(path: string): Promise<Recipe> {
       cause,
     );
   }
-  let value: unknown;
   try {
     // A recipe is small: aliases that unfold into gigabytes are refused by the parser's own limit.
-    value = extname(path).toLowerCase() === '.json' ? JSON.parse(text) : parse(text, { maxAliasCount: 20 });
+    return extname(path).toLowerCase() === '.json' ? JSON.parse(text) : parse(text, { maxAliasCount: 20 });
   } catch (cause) {
     throw new EspalierError(
       'INVALID_RECIPE',
@@ -213,5 +217,4 @@ export async function readRecipe(path: string): Promise<Recipe> {
       cause,
     );
   }
-  return parseRecipe(value, path);
 }
