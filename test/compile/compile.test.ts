@@ -6,7 +6,7 @@ import { lower } from '../../src/compile/lower/index.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference } from '../../src/reference/index.js';
 import { NetworkBuilder, randomNetwork } from '../support/networks.js';
-import { random } from '../support/programs.js';
+import { random, scaleOf } from '../support/programs.js';
 import { runProgram } from '../support/run-program.js';
 
 const NO_ACTIVATION = { kind: 'linear' } as const;
@@ -32,7 +32,7 @@ function reference(network: Network, inputs: readonly Float32Array[]): number[][
 function expectClose(actual: readonly number[][], expected: readonly number[][], rounding = 2e-5): void {
   expect(actual.map((values) => values.length)).toEqual(expected.map((values) => values.length));
   expected.forEach((values, output) => {
-    const scale = Math.max(1, ...values.filter(Number.isFinite).map(Math.abs));
+    const scale = scaleOf(values.filter(Number.isFinite));
     values.forEach((value, i) => {
       const found = actual[output]?.[i] as number;
       if (Number.isFinite(value)) expect(Math.abs(found - value)).toBeLessThanOrEqual(rounding * scale);

@@ -14,7 +14,7 @@ import { layerKind } from '../../src/network/layers/registry.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference, type Arr } from '../../src/reference/index.js';
 import { NetworkBuilder } from '../support/networks.js';
-import { random } from '../support/programs.js';
+import { random, scaleOf } from '../support/programs.js';
 
 const relu = { kind: 'relu', negativeSlope: 0, maxValue: 6, threshold: 0 } as const;
 const softmax = { kind: 'softmax', axis: -1 } as const;
@@ -114,7 +114,7 @@ describe.each([
           const found = list(direct.runSync(inputs));
           expected.forEach(({ shape, data }, i) => {
             expect(found[i]?.shape).toEqual(shape);
-            const scale = Math.max(1, ...data.map(Math.abs));
+            const scale = scaleOf(data);
             data.forEach((value, at) => {
               expect(Math.abs((found[i]?.data[at] as number) - value)).toBeLessThanOrEqual(2e-5 * scale);
             });

@@ -10,7 +10,7 @@ import { writeProgram } from '../../src/file/write.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference } from '../../src/reference/index.js';
 import { ACTIVATIONS, NetworkBuilder } from '../support/networks.js';
-import { random } from '../support/programs.js';
+import { random, scaleOf } from '../support/programs.js';
 
 /** A chain of layers over images, or over sequences, that branches and joins at times. */
 function imageNetwork(seed: number): Network {
@@ -121,7 +121,7 @@ it('random convolutional networks give what the reference gives, directly and th
         const found = model.runSync(inputs) as { shape: number[]; data: Float32Array };
         expect(stored.runSync(inputs)).toEqual(found);
         expect(found.shape).toEqual(expected?.shape);
-        const scale = Math.max(1, ...(expected?.data.map(Math.abs) ?? []));
+        const scale = scaleOf(expected?.data ?? []);
         expected?.data.forEach((value, i) => {
           expect(Math.abs((found.data[i] as number) - value)).toBeLessThanOrEqual(2e-5 * scale);
         });

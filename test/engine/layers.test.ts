@@ -15,7 +15,7 @@ import { layerKind, layerKinds } from '../../src/network/layers/registry.js';
 import type { Network, Value } from '../../src/network/types.js';
 import { runReference, type Arr } from '../../src/reference/index.js';
 import { ACTIVATIONS, NetworkBuilder } from '../support/networks.js';
-import { random } from '../support/programs.js';
+import { random, scaleOf } from '../support/programs.js';
 import { runProgram } from '../support/run-program.js';
 
 class Maker extends NetworkBuilder {
@@ -235,7 +235,7 @@ describe('each kind of layer gives what the reference gives: plainly, in the eng
           const close = (found: readonly ArrayLike<number>[], what: string, rounding = 2e-5): void =>
             expected.forEach(({ data }, index) => {
               const part = found[index] as ArrayLike<number>;
-              const scale = Math.max(1, ...data.map(Math.abs));
+              const scale = scaleOf(data);
               for (let i = 0; i < part.length; i++) {
                 const off = Math.abs((part[i] as number) - (data[i] as number));
                 if (!(off <= rounding * scale))
@@ -282,8 +282,8 @@ it('every instruction set gives the same within rounding', async () => {
         }
         listed<Arr>(network, model.runSync(inputs)).forEach(({ data }, index) => {
           const wanted = expected[index]?.data ?? [];
-          const scale = Math.max(1, ...wanted.map(Math.abs));
-          const worst = Math.max(...data.map((v, i) => Math.abs(v - (wanted[i] as number))));
+          const scale = scaleOf(wanted);
+          const worst = data.reduce((most, v, i) => Math.max(most, Math.abs(v - (wanted[i] as number))), 0);
           expect(worst, `${name} ${seed} ${isa}`).toBeLessThanOrEqual(2e-5 * scale);
         });
         model.dispose();

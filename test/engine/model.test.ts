@@ -14,7 +14,7 @@ import { EspalierError, convertModel, csrFromDense, loadModel } from '../../src/
 import { runReference } from '../../src/reference/index.js';
 import { forms, goldenCases, readPort, worstError } from '../import/golden-cases.js';
 import { ACTIVATIONS, NetworkBuilder, randomNetwork } from '../support/networks.js';
-import { csr, everyOperation, mlp, normal, prune, random } from '../support/programs.js';
+import { csr, everyOperation, mlp, normal, prune, random, scaleOf } from '../support/programs.js';
 import { runProgram } from '../support/run-program.js';
 
 /** A golden network of a vector to a vector. */
@@ -82,7 +82,7 @@ it('random networks give what the reference executor gives, at every batch', asy
         const found = (network.outputs.length === 1 ? [answer] : Object.values(answer)) as typeof expected;
         expected.forEach(({ shape, data }, index) => {
           expect(found[index]?.shape).toEqual(shape);
-          const scale = Math.max(1, ...data.map(Math.abs));
+          const scale = scaleOf(data);
           data.forEach((value, i) => {
             expect(Math.abs((found[index]?.data[i] as number) - value)).toBeLessThanOrEqual(5e-5 * scale);
           });

@@ -158,3 +158,11 @@ export function everyOperation(seed = 7): Program {
     ],
   };
 }
+
+/** The largest magnitude of `values`, at least 1: what errors of rounding are held against. */
+export function scaleOf(values: ArrayLike<number>): number {
+  // a loop: as arguments of Math.max, a hundred thousand numbers overflow the stack
+  let scale = 1;
+  for (let i = 0; i < values.length; i++) scale = Math.max(scale, Math.abs(values[i] as number));
+  return scale;
+}

@@ -173,7 +173,7 @@ export const multiHeadAttention: LayerKind<MultiHeadAttentionSettings> = {
             const score = sum / Math.sqrt(keyDim);
             return seen ? score : Math.fround(score + MASKED);
           });
-          const max = Math.max(...row);
+          const max = row.reduce((most, score) => Math.max(most, score), -Infinity);
           const total = row.reduce((sum, score) => sum + Math.exp(score - max), 0);
           const at = ((b * heads + h) * targets + t) * sources;
           row.forEach((score, s) => {
