@@ -14,6 +14,7 @@
 #include "kernels/linear/linear.h"
 #include "kernels/peaks/peaks.h"
 #include "sparse/csr.h"
+#include "sparse/select.h"
 
 namespace espalier {
 namespace {
@@ -121,16 +122,14 @@ Napi::Value kth_largest_magnitude(const Napi::CallbackInfo& info) {
     js::refuse(kArgument, "k: expected an integer from 1 to the " + std::to_string(weights.length) +
                               " weights, received " + std::to_string(k));
   }
-  std::vector<float> magnitudes(weights.length);
-  for (size_t i = 0; i < weights.length; ++i) {
-    if (std::isnan(weights.data[i])) {
-      js::refuse("INVALID_INPUT", "weights: expected no NaN, received one at " + std::to_string(i));
-    }
-    magnitudes[i] = std::fabs(weights.data[i]);
+  const float kth = espalier::kth_largest_magnitude(weights.data, weights.length, k);
+  if (std::isnan(kth)) {
+    const auto* nan = std::find_if(weights.data, weights.data + weights.length,
+                                   [](float weight) { return std::isnan(weight); });
+    js::refuse("INVALID_INPUT",
+               "weights: expected no NaN, received one at " + std::to_string(nan - weights.data));
   }
-  const auto kth = magnitudes.begin() + static_cast<ptrdiff_t>(k - 1);
-  std::nth_element(magnitudes.begin(), kth, magnitudes.end(), std::greater<float>());
-  return Napi::Number::New(env, *kth);
+  return Napi::Number::New(env, kth);
 }
 
 struct LoadOptions {

@@ -10,7 +10,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
-import { keptCount, magnitudeMask, maskAtThreshold, mByNMask, unitsOf, type Mask } from './mask.js';
+import { hasNaN, keptCount, magnitudeMask, maskAtThreshold, mByNMask, unitsOf, type Mask } from './mask.js';
 import type { ResolvedOptions } from './options.js';
 import { kthLargestMagnitude } from './select.js';
 import type { TargetWeight } from './targets.js';
@@ -210,14 +210,12 @@ export class Pruner {
 
   #read(weight: PrunedWeight): Float32Array {
     const values = weight.variable.read().dataSync() as Float32Array;
-    for (let i = 0; i < values.length; i++) {
-      if (values[i] !== values[i]) {
-        throw new EspalierError(
-          'TRAINING_FAILED',
-          `layer "${weight.layer}": its ${weight.name} has become NaN before step ${this.step}: lower the learning rate`,
-          { parameter: weight.layer, step: this.step },
-        );
-      }
+    if (hasNaN(values)) {
+      throw new EspalierError(
+        'TRAINING_FAILED',
+        `layer "${weight.layer}": its ${weight.name} has become NaN before step ${this.step}: lower the learning rate`,
+        { parameter: weight.layer, step: this.step },
+      );
     }
     return values;
   }
