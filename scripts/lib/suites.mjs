@@ -102,7 +102,7 @@ export function countVitest(root, report) {
 }
 
 /**
- * GoogleTest by CMake and CTest, counted from each program's own report. Without GoogleTest on the machine the suite
+ * GoogleTest by CMake and CTest, in as many parts as there are cores, counted from each part's own report. Without GoogleTest on the machine the suite
  * is one skip that says how to get it.
  */
 export async function nativeTests(
@@ -114,10 +114,12 @@ export async function nativeTests(
   const started = Date.now();
   rmSync(log, { force: true });
   const options = { log, quiet: true, allowFailure: true };
+  const jobs = String(Math.min(availableParallelism(), 4));
   const configured = await run(
     'cmake',
     [
       ...['-S', root, '-B', build, '-DESPALIER_TESTS=ON', '-DESPALIER_ADDON=OFF'],
+      `-DESPALIER_TEST_SHARDS=${jobs}`,
       ...[`-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args],
     ],
     options,
@@ -129,7 +131,6 @@ export async function nativeTests(
     console.log(configured.output);
     return { failures: [`${label}: cmake failed`] };
   }
-  const jobs = String(Math.min(availableParallelism(), 4));
   const built = await run('cmake', ['--build', build, '--parallel', jobs], options);
   if (built.code !== 0) {
     console.log(built.output.split('\n').slice(-60).join('\n'));
@@ -139,10 +140,11 @@ export async function nativeTests(
   const reports = join(build, 'reports');
   rmSync(reports, { recursive: true, force: true });
   mkdirSync(reports, { recursive: true });
-  const ran = await run('ctest', ['--test-dir', build, '--output-on-failure', '--no-tests=error'], {
-    ...options,
-    env: { GTEST_OUTPUT: `json:${reports}/`, ...env },
-  });
+  const ran = await run(
+    'ctest',
+    ['--test-dir', build, '--parallel', jobs, '--output-on-failure', '--no-tests=error'],
+    { ...options, env },
+  );
   const outcome = countGoogleTest(
     readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8'))),
   );
@@ -223,21 +225,13 @@ export async function fuzzSmoke(root, { time = 20 } = {}) {
   }
   const targets = filesUnder(build, ['.'], (path) => /(^|\/)fuzz_[a-z0-9_]+$/.test(path));
   if (targets.length === 0) return { failures: ['fuzz targets: none was built'] };
-  const results = [];
-  for (const target of targets) {
-    results.push(
-      await check(
-        build,
-        `${target}, ${time} s`,
-        join(build, target),
-        [`-max_total_time=${time}`, '-rss_limit_mb=2048', '-max_len=600', '-len_control=0'],
-        {
-          UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
-        },
-      ),
-    );
-  }
-  return merge(results);
+  const args = [`-max_total_time=${time}`, '-rss_limit_mb=2048', '-max_len=600', '-len_control=0'];
+  const env = { UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1' };
+  return merge(
+    await Promise.all(
+      targets.map((target) => check(build, `${target}, ${time} s`, join(build, target), args, env)),
+    ),
+  );
 }
 
 export function countGoogleTest(reports) {
