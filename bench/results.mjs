@@ -19,6 +19,9 @@ const TITLES = {
   'lenet-300-100': 'LeNet-300-100 on digits',
   'mlp-784-1024-1024-10': '784-1024-1024-10, zeros in one shot',
   'mlp-16-64-32-32-5': '16-64-32-32-5, zeros in one shot',
+  mobilenetv1: 'MobileNetV1 1.0 224, random weights, 1×1 convolutions pruned in one shot',
+  vgg32: 'A VGG-like network on 32×32, random weights, all layers pruned in one shot',
+  resnet50: 'ResNet50 224, random weights, convolutions pruned in one shot',
 };
 const CORE = [
   ['espalier', 'p50'],
@@ -44,7 +47,7 @@ function coreLine(study, { network, result }, batch) {
   const ratio = (id) => {
     const timing = of(id);
     if (timing?.vsEspalier == null) return '';
-    return timing.noisy ? 'noisy' : times(timing.vsEspalier.ratio);
+    return `${timing.noisy ? '~ ' : ''}${times(timing.vsEspalier.ratio)}`;
   };
   const { esp, dense } = network.sizes;
   return [
@@ -98,7 +101,8 @@ const index = [
   '# Results',
   '',
   'Reports of `espalier report` on what `espalier bench` measured; each page names the machine and the command of every',
-  'figure, and `data` holds the numbers. `node bench/results.mjs` makes these pages again from `data`.',
+  'figure, and `data` holds the numbers. `npm run bench:results` measures them again, `node bench/results.mjs` makes',
+  'the pages from `data`.',
   '',
   ...studies.map(
     (study) =>
@@ -130,9 +134,9 @@ const text = [
   '',
   table(core, head),
   '',
-  'Time of one call (median), and the time of the others over it; "noisy": its rounds lie too far apart to build on; "busy":',
-  'others were computing meanwhile. One thread on one pinned core. Rows whose own time is noisy are left out here. Made by',
-  '`espalier bench`; the commands are in [docs/results](docs/results/README.md).',
+  'Time of one call (median), and the time of the others over it; "~": its rounds lie more than 10 % apart, the page has its',
+  'confidence interval; "busy": others were computing meanwhile. One thread on one pinned core. Rows whose own time is noisy',
+  'are left out here. Made by `npm run bench:results`; the pages of [docs/results](docs/results/README.md) have the commands.',
   '',
   '![Flights pruned to 0.3, 0.5, 0.75 and 0.9: bytes of the weights dense, stripped and as .esp, raw and after gzip -9](docs/results/charts/readme.svg)',
   '',
