@@ -4,12 +4,12 @@
  */
 import { checkMatrix } from '../compile/check.js';
 import type { Matrix, Program } from '../compile/program.js';
-import type { EspalierError } from '../errors.js';
 import { invalid } from '../errors.js';
 import { layerKind } from '../network/layers/registry.js';
 import type { TimeDistributedSettings } from '../network/layers/wrappers.js';
 import { isFlexible } from '../network/specialise.js';
 import type { DType, Layer, Network, Node, Port, Tensor, Value } from '../network/types.js';
+import { bad, list, object, text, whole, type Json } from './json.js';
 import { PoolReader, PoolWriter } from './pools.js';
 import { decodedMatrices, holdsNetwork, readProgram } from './read.js';
 import { isObject, parseStrictJson, readSafetensors, writeSafetensors } from './safetensors.js';
@@ -20,9 +20,7 @@ export const NETWORK_VERSION = 1;
 /** Numbers that weights may be in memory without holding bytes in the file for them; beyond, they must be in proportion. */
 const FREE_NUMBERS = 2 ** 24;
 const NUMBERS_PER_BYTE = 64;
-const MOST_ENTRIES = 2 ** 20;
 
-type Json = Record<string, unknown>;
 type Csr = (
   values: Float32Array,
   rows: number,
@@ -220,27 +218,5 @@ function requirePlain(value: unknown, what: string, depth: number): void {
 
 /** A whole number from 0, below `length`. */
 function index(value: unknown, length: number, what: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value >= length) {
-    throw bad(what, `a whole number below ${length}`, value);
-  }
-  return value;
-}
-
-function object(value: unknown, what: string): Json {
-  if (!isObject(value)) throw bad(what, 'an object', value);
-  return value;
-}
-
-function list(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > MOST_ENTRIES) throw bad(what, 'a list', value);
-  return value;
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw bad(what, 'a string', value);
-  return value;
-}
-
-function bad(parameter: string, expected: string, received: unknown): EspalierError {
-  return invalid('INVALID_MODEL', parameter, expected, received);
+  return whole(value, length - 1, what);
 }

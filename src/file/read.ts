@@ -9,18 +9,17 @@ import {
 } from '../compile/check.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../compile/program.js';
 import type { ProgramPort, ProgramValue } from '../compile/program.js';
-import { type EspalierError, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { bytesOf, valueBytes, type CodedMatrix, type CodedProgram } from './coded.js';
+import { bad, list, object, text, whole, type Json } from './json.js';
 import { OPERATION_CODECS, type OperationCodec } from './operations.js';
 import { PoolReader } from './pools.js';
 import { MAX_BITS, decodeRuns } from './runs.js';
-import { isObject, parseStrictJson, readSafetensors } from './safetensors.js';
+import { parseStrictJson, readSafetensors } from './safetensors.js';
 import { MAX_TOPS, decodeValues, topBits, type CodedValues, type ValueDType } from './values.js';
 
 /** Rows a file may have without holding anything for them; beyond, its bytes must grow with them. */
 const FREE_ROWS = 2 ** 20;
-
-type Json = Record<string, unknown>;
 
 /** Whether these are the first bytes of a safetensors file (and so of an .esp, if any of the formats read here). */
 export function looksLikeEsp(bytes: Uint8Array): boolean {
@@ -263,36 +262,10 @@ function valueIndex(value: unknown, length: number, what: string): number {
   return whole(value, length - 1, `${what}: value`);
 }
 
-function whole(value: unknown, most: number, what: string): number {
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most) {
-    throw bad(what, `a whole number from 0 to ${most}`, value);
-  }
-  return value;
-}
-
 function keys(json: Json, what: string, allowed: readonly string[]): void {
   const other = Object.keys(json).find((key) => !allowed.includes(key));
   if (other !== undefined) {
     // A setting that is not known may change what the file means.
     throw invalid('UNSUPPORTED_FORMAT', what, `the keys ${allowed.join(', ')}`, other);
   }
-}
-
-function object(value: unknown, what: string): Json {
-  if (!isObject(value)) throw bad(what, 'an object', value);
-  return value;
-}
-
-function list(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value)) throw bad(what, 'a list', value);
-  return value;
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string') throw bad(what, 'a string', value);
-  return value;
-}
-
-function bad(parameter: string, expected: string, received: unknown): EspalierError {
-  return invalid('INVALID_MODEL', parameter, expected, received);
 }

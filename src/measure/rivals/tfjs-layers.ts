@@ -1,6 +1,37 @@
 /** What the rivals of tfjs share. */
 import type * as Tf from '@tensorflow/tfjs';
 import { OWN_ACTIVATION } from '../names.js';
+import type { RivalInput } from '../rival.js';
+
+/** What `answer` gives, made from `inputs` that are tensors already; read back with dataSync, and disposed. */
+export function timedCall(
+  tf: Pick<typeof Tf, 'tensor'>,
+  inputs: readonly RivalInput[],
+  answer: (given: Tf.Tensor | Tf.Tensor[]) => readonly Tf.Tensor[],
+): () => Float32Array[] {
+  const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape, 'float32'));
+  const given = tensors.length === 1 && tensors[0] !== undefined ? tensors[0] : tensors;
+  return () => {
+    const outputs = answer(given);
+    const results = outputs.map((output) => output.dataSync() as Float32Array);
+    for (const output of outputs) output.dispose();
+    return results;
+  };
+}
+
+/** A layers model's `predict`, timed. */
+export function timedPredict(
+  tf: Pick<typeof Tf, 'tensor'>,
+  model: Tf.LayersModel,
+  inputs: readonly RivalInput[],
+): () => Float32Array[] {
+  // Its default cuts a batch into pieces of 32 and joins them again: that is not held against it.
+  const options = { batchSize: inputs[0]?.shape[0] ?? 1 };
+  return timedCall(tf, inputs, (given) => {
+    const answer = model.predict(given, options);
+    return Array.isArray(answer) ? answer : [answer];
+  });
+}
 
 /** elu with any alpha, gelu by tanh (known as gelu_new, which its loader cannot find) and exp. */
 export function registerOwnActivation(tf: typeof Tf): void {

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Rival, RivalContext, RivalInput } from '../rival.js';
-import { registerOwnActivation } from './tfjs-layers.js';
+import { registerOwnActivation, timedPredict } from './tfjs-layers.js';
 
 class TfjsNode implements Rival {
   readonly name = 'tfjs-node predict';
@@ -35,17 +35,7 @@ class TfjsNode implements Rival {
   prepare(inputs: RivalInput[]): () => Float32Array[] {
     const { tf, model } = this;
     if (tf === undefined || model === undefined) throw new Error('not loaded');
-    const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape, 'float32'));
-    const given = tensors.length === 1 && tensors[0] !== undefined ? tensors[0] : tensors;
-    // Its default cuts a batch into pieces of 32 and joins them again: that is not held against it.
-    const options = { batchSize: inputs[0]?.shape[0] ?? 1 };
-    return () => {
-      const answer = model.predict(given, options);
-      const outputs = Array.isArray(answer) ? answer : [answer];
-      const results = outputs.map((output) => output.dataSync() as Float32Array);
-      for (const output of outputs) output.dispose();
-      return results;
-    };
+    return timedPredict(tf, model, inputs);
   }
 
   run(inputs: RivalInput[]): Float32Array[] {

@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-node';
 import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import { timedCall } from './tfjs-layers.js';
 
 interface SavedModel {
   readonly inputs: { name?: string }[];
@@ -27,22 +28,15 @@ class TfjsSavedModel implements Rival {
   prepare(inputs: RivalInput[]): () => Float32Array[] {
     const { tf, model } = this;
     if (tf === undefined || model === undefined) throw new Error('not loaded');
-    const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape, 'float32'));
-    const given = tensors.length === 1 && tensors[0] !== undefined ? tensors[0] : tensors;
-    return () => {
+    return timedCall(tf, inputs, (given) => {
       const answer = model.predict(given);
+      if (Array.isArray(answer)) return answer;
+      if (answer instanceof tf.Tensor) return [answer];
       // Several outputs come as a record whose names Keras numbers: output_0, output_1.
-      const outputs = Array.isArray(answer)
-        ? answer
-        : answer instanceof tf.Tensor
-          ? [answer]
-          : Object.entries(answer)
-              .sort(([a], [b]) => numberOf(a) - numberOf(b))
-              .map(([, output]) => output);
-      const results = outputs.map((output) => output.dataSync() as Float32Array);
-      for (const output of outputs) output.dispose();
-      return results;
-    };
+      return Object.entries(answer)
+        .sort(([a], [b]) => numberOf(a) - numberOf(b))
+        .map(([, output]) => output);
+    });
   }
 
   run(inputs: RivalInput[]): Float32Array[] {

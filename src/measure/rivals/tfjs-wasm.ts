@@ -4,7 +4,7 @@ import { dirname, join, sep } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import type * as Tf from '@tensorflow/tfjs';
 import type { Rival, RivalContext, RivalInput } from '../rival.js';
-import { registerOwnActivation } from './tfjs-layers.js';
+import { registerOwnActivation, timedPredict } from './tfjs-layers.js';
 
 const require = createRequire(import.meta.url);
 
@@ -29,16 +29,7 @@ class TfjsWasm implements Rival {
   prepare(inputs: RivalInput[]): () => Float32Array[] {
     const { tf, model } = this;
     if (tf === undefined || model === undefined) throw new Error('not loaded');
-    const tensors = inputs.map(({ data, shape }) => tf.tensor(data, shape, 'float32'));
-    const given = tensors.length === 1 && tensors[0] !== undefined ? tensors[0] : tensors;
-    const options = { batchSize: inputs[0]?.shape[0] ?? 1 };
-    return () => {
-      const answer = model.predict(given, options);
-      const outputs = Array.isArray(answer) ? answer : [answer];
-      const results = outputs.map((output) => output.dataSync() as Float32Array);
-      for (const output of outputs) output.dispose();
-      return results;
-    };
+    return timedPredict(tf, model, inputs);
   }
 
   run(inputs: RivalInput[]): Float32Array[] {
