@@ -57,7 +57,13 @@ export async function fromLayersModel(model: LayersModel, options?: ConvertOptio
 async function converted(source: Network | Program, values: ValueFormat): Promise<Uint8Array> {
   if ('operations' in source) return written(source, values);
   const { isFlexible } = await import('./network/specialise.js');
-  if (!isFlexible(source)) return written(await compileNetwork(source), values);
+  if (!isFlexible(source)) {
+    if (values !== 'float32') return written(await compileNetwork(source), values);
+    const { compile } = await import('./compile/index.js');
+    const { csrFromDense } = await import('./engine/csr.js');
+    const { writeProgram } = await import('./file/write.js');
+    return writeProgram(compile(source), csrFromDense);
+  }
   if (values !== 'float32') {
     throw invalid('INVALID_ARGUMENT', 'values', "'float32' for a model of flexible sizes", values);
   }

@@ -1,7 +1,7 @@
 /** Bytes, which no clock disturbs: the .esp file beside the dense weights, stripped and after gzip -9. */
 import { parseArgs } from 'node:util';
 import { writeFileAtomic } from '../../dist/files.js';
-import { sizeOf, weightBytes } from '../../dist/measure/sizes.js';
+import { sizeOf, weightSize } from '../../dist/measure/sizes.js';
 import { espBytes } from '../../dist/measure/source.js';
 import { networkOf } from '../networks.mjs';
 import { networksOf } from './race.mjs';
@@ -17,7 +17,7 @@ const results = [];
 for (const { name, units, sparsity } of [...networksOf('models'), ...networksOf('layers')]) {
   for (const share of new Set([0.5, sparsity, 0.9])) {
     const program = networkOf(units, share);
-    const stripped = await sizeOf(weightBytes(program));
+    const stripped = await weightSize(program);
     const esp = await sizeOf(await espBytes(program));
     const over = { esp: stripped.raw / esp.raw, 'esp-against-gzip': (stripped.gzip ?? 0) / esp.raw };
     results.push({ network: name, sparsity: share, batch: 0, id: 'esp', name: '.esp', stripped, esp, over });

@@ -13,19 +13,13 @@ import { bad, list, object, text, whole, type Json } from './json.js';
 import { PoolReader, PoolWriter } from './pools.js';
 import { decodedMatrices, holdsNetwork, readProgram } from './read.js';
 import { isObject, parseStrictJson, readSafetensors, writeSafetensors } from './safetensors.js';
-import { writeMatrix } from './write.js';
+import { writeMatrix, type CsrOf } from './write.js';
 
 export const NETWORK_VERSION = 1;
 
 /** Numbers that weights may be in memory without holding bytes in the file for them; beyond, they must be in proportion. */
 const FREE_NUMBERS = 2 ** 24;
 const NUMBERS_PER_BYTE = 64;
-
-type Csr = (
-  values: Float32Array,
-  rows: number,
-  cols: number,
-) => Pick<Extract<Matrix, { format: 'csr' }>, 'rowPtr' | 'colIdx' | 'values'>;
 
 /** Settings as plain data: the kind that TimeDistributed repeats is told by its name. */
 function plainSettings({ kind, settings }: Pick<Layer, 'kind' | 'settings'>): unknown {
@@ -35,7 +29,7 @@ function plainSettings({ kind, settings }: Pick<Layer, 'kind' | 'settings'>): un
 }
 
 /** The same network gives the same bytes; `csr` gives the non-zeros of a dense matrix. */
-export function writeNetwork(network: Network, csr: Csr): Uint8Array {
+export function writeNetwork(network: Network, csr: CsrOf): Uint8Array {
   const pools = new PoolWriter();
   const matrices: Json[] = [];
   const known = new Map<Float32Array, number>();

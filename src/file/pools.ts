@@ -3,7 +3,7 @@
  * of the program, so that the header stays small however many layers there are. What is read must be used up.
  */
 import { EspalierError, invalid } from '../errors.js';
-import type { SafeDType, SafeTensor } from './safetensors.js';
+import type { SafeDType, SafeParts, SafeTensor } from './safetensors.js';
 
 /** In the order in which they lie in the file: wide types first, which keeps each aligned. */
 const POOLS = {
@@ -56,18 +56,13 @@ export class PoolWriter {
     return start;
   }
 
-  tensors(): SafeTensor[] {
-    const tensors: SafeTensor[] = [];
+  tensors(): SafeParts[] {
+    const tensors: SafeParts[] = [];
     for (const [name, dtype] of Object.entries(POOLS) as [PoolName, SafeDType][]) {
       const parts = this.#parts.get(name) ?? [];
       const length = this.#lengths.get(name) ?? 0;
       if (length === 0) continue;
-      const data = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-      let at = 0;
-      for (const part of parts) {
-        data.set(new Uint8Array(part.buffer, part.byteOffset, part.byteLength), at);
-        at += part.byteLength;
-      }
+      const data = parts.map((part) => new Uint8Array(part.buffer, part.byteOffset, part.byteLength));
       tensors.push({ name, dtype, shape: itemsOf(name) === 1 ? [length] : [length, 3], data });
     }
     return tensors;

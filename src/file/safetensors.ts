@@ -17,6 +17,11 @@ export interface SafeTensor {
   readonly data: Uint8Array;
 }
 
+/** A tensor to write: its bytes may lie in several places. */
+export interface SafeParts extends Omit<SafeTensor, 'data'> {
+  readonly data: Uint8Array | readonly Uint8Array[];
+}
+
 export interface SafeFile {
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: readonly SafeTensor[];
@@ -26,11 +31,20 @@ const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 16;
 
 /** The bytes of a file; the same tensors and metadata give the same bytes. Wider types should come first. */
-export function writeSafetensors(file: SafeFile): Uint8Array {
+export function writeSafetensors(file: {
+  readonly metadata: SafeFile['metadata'];
+  readonly tensors: readonly SafeParts[];
+}): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: file.metadata };
+  const parts: Uint8Array[] = [];
   let end = 0;
   for (const { name, dtype, shape, data } of file.tensors) {
-    header[name] = { dtype, shape, data_offsets: [end, (end += data.byteLength)] };
+    const start = end;
+    for (const part of data instanceof Uint8Array ? [data] : data) {
+      parts.push(part);
+      end += part.byteLength;
+    }
+    header[name] = { dtype, shape, data_offsets: [start, end] };
   }
   const text = new TextEncoder().encode(JSON.stringify(header));
   const padded = Math.ceil(text.length / 8) * 8;
@@ -39,9 +53,9 @@ export function writeSafetensors(file: SafeFile): Uint8Array {
   bytes.fill(0x20, 8, 8 + padded);
   bytes.set(text, 8);
   let at = 8 + padded;
-  for (const { data } of file.tensors) {
-    bytes.set(data, at);
-    at += data.byteLength;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.byteLength;
   }
   return bytes;
 }

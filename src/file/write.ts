@@ -8,11 +8,20 @@ import { encodeRuns, runBytes } from './runs.js';
 import { writeSafetensors } from './safetensors.js';
 import { encodeValues } from './values.js';
 
+/** The non-zeros of a dense matrix: csrFromDense. */
+export type CsrOf = (
+  values: Float32Array,
+  rows: number,
+  cols: number,
+) => Pick<Extract<Matrix, { format: 'csr' }>, 'rowPtr' | 'colIdx' | 'values'>;
+
 /**
- * The same program gives the same bytes. Its matrices must be CSR; one that several operations share is stored once.
+ * The same program gives the same bytes. Its matrices are CSR, or dense, and `csrOf` gives their non-zeros when their
+ * turn comes: 12 bytes a weight of all at once would be most of what converting takes. One that several operations share
+ * is stored once.
  * Throws INVALID_MODEL unless the program is whole (`checkProgram`).
  */
-export function writeProgram(program: Program): Uint8Array {
+export function writeProgram(program: Program, csrOf?: CsrOf): Uint8Array {
   checkProgram(program);
   const pools = new PoolWriter();
   const matrices = new Map<Matrix, { index: number; json: Record<string, unknown> }>();
@@ -21,7 +30,14 @@ export function writeProgram(program: Program): Uint8Array {
     matrix(matrix) {
       let known = matrices.get(matrix);
       if (known === undefined) {
-        known = { index: matrices.size, json: writeMatrix(matrix, pools) };
+        const csr =
+          matrix.format === 'dense' && csrOf !== undefined
+            ? {
+                ...{ format: 'csr' as const, rows: matrix.rows, cols: matrix.cols },
+                ...csrOf(matrix.values, matrix.rows, matrix.cols),
+              }
+            : matrix;
+        known = { index: matrices.size, json: writeMatrix(csr, pools) };
         matrices.set(matrix, known);
       }
       return known.index;

@@ -19,7 +19,7 @@ import { metricsOf, type Metrics } from '../train/metrics.js';
 import { shuffled } from '../train/random.js';
 import type { SplitSettings } from '../train/split.js';
 import { readTable, type Table } from '../train/table.js';
-import { sizeOf, weightBytes, type Size } from './sizes.js';
+import { sizeOf, weightSize, type Size } from './sizes.js';
 
 export interface AnalyzeOptions {
   /** Anything that loadModel takes. */
@@ -141,7 +141,7 @@ async function analyzeOne(
         all: metricsOf(predicted, truth),
         layers,
         sparsity: layers.length === 0 ? 0 : 1 - sum(({ nonZero }) => nonZero) / sum(({ weights }) => weights),
-        sizes: { dense: await sizeOf(weightBytes(program)), esp: await sizeOf(writeProgram(program)) },
+        sizes: { dense: await weightSize(program), esp: await sizeOf(writeProgram(program)) },
       },
     };
   } finally {

@@ -16,7 +16,7 @@ import { checkOptions, type BenchOptions } from './options.js';
 import { RESULT_FORMAT, RESULT_VERSION, type BenchResult, type NetworkResult } from './result.js';
 import { roster } from './roster.js';
 import type { Settings } from './runner.js';
-import { fileSize, sizeOf, weightBytes } from './sizes.js';
+import { fileSize, sizeOf, weightSize } from './sizes.js';
 import { readSource } from './source.js';
 
 export type { BenchOptions } from './options.js';
@@ -82,7 +82,7 @@ export async function bench(model: string, options: BenchOptions = {}): Promise<
               options.dense ?? (imposed === undefined ? undefined : model),
               data,
             );
-      const dense = weightBytes(source.program);
+      const stripped = await weightSize(program);
       const pruned = imposed === undefined && sparsity > 0;
       networks.push({
         sparsity,
@@ -91,8 +91,8 @@ export async function bench(model: string, options: BenchOptions = {}): Promise<
         nonzeros,
         sizes: {
           // Of a model that came pruned the dense weights are not at hand: float32 weights hardly compress.
-          dense: pruned ? { raw: dense.length, gzip: null } : await sizeOf(dense),
-          stripped: await sizeOf(weightBytes(program)),
+          dense: pruned ? { raw: stripped.raw, gzip: null } : await weightSize(source.program),
+          stripped,
           esp: await sizeOf(prepared.esp),
           source: await fileSize(model),
         },

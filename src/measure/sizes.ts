@@ -1,7 +1,8 @@
 /** File sizes, raw and by `gzip -9`. */
 import { readFile, stat } from 'node:fs/promises';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
+import { createGzip, gzip } from 'node:zlib';
 import type { Program } from '../compile/program.js';
 import type { Network, Tensor } from '../network/types.js';
 import { weightsOf } from './matrix.js';
@@ -13,22 +14,24 @@ export interface Size {
   gzip: number | null;
 }
 
-export async function gzipSize(bytes: Uint8Array): Promise<number> {
-  return (await promisify(gzip)(bytes, { level: 9 })).length;
+export async function sizeOf(bytes: Uint8Array): Promise<{ raw: number; gzip: number }> {
+  return { raw: bytes.length, gzip: (await promisify(gzip)(bytes, { level: 9 })).length };
 }
 
-export async function sizeOf(bytes: Uint8Array): Promise<Size> {
-  return { raw: bytes.length, gzip: await gzipSize(bytes) };
-}
-
-/** All weights as one dense float32 array, zeros included: what a dense file of any format holds. */
-export function weightBytes(program: Program): Uint8Array {
-  return joined(program.operations.flatMap(weightsOf));
+/**
+ * Of all weights as one dense float32 array, zeros included: what a dense file of any format holds. One operation's
+ * weights are in memory at a time.
+ */
+export async function weightSize(program: Program): Promise<{ raw: number; gzip: number }> {
+  function* parts(): Generator<Float32Array> {
+    for (const operation of program.operations) yield* weightsOf(operation);
+  }
+  return sizeOfParts(parts());
 }
 
 /** The same of a network, whose weights may serve several layers: each once. */
-export function networkWeightBytes(network: Network): Uint8Array {
-  return joined([...new Set(weightTensors(network).map(({ data }) => data))]);
+export async function networkWeightSize(network: Network): Promise<{ raw: number; gzip: number }> {
+  return sizeOfParts(new Set(weightTensors(network).map(({ data }) => data)));
 }
 
 /** Every weight of every layer. */
@@ -36,14 +39,18 @@ export function weightTensors(network: Network): Tensor[] {
   return network.layers.flatMap(({ weights }) => Object.values(weights));
 }
 
-function joined(arrays: readonly Float32Array[]): Uint8Array {
-  const bytes = new Uint8Array(arrays.reduce((sum, { byteLength }) => sum + byteLength, 0));
-  let offset = 0;
-  for (const { buffer, byteOffset, byteLength } of arrays) {
-    bytes.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
-    offset += byteLength;
+async function sizeOfParts(parts: Iterable<Float32Array>): Promise<{ raw: number; gzip: number }> {
+  let [raw, compressed] = [0, 0];
+  function* bytes(): Generator<Uint8Array> {
+    for (const { buffer, byteOffset, byteLength } of parts) {
+      raw += byteLength;
+      yield new Uint8Array(buffer, byteOffset, byteLength);
+    }
   }
-  return bytes;
+  await pipeline(bytes, createGzip({ level: 9 }), async (chunks: AsyncIterable<Uint8Array>) => {
+    for await (const chunk of chunks) compressed += chunk.length;
+  });
+  return { raw, gzip: compressed };
 }
 
 /** Of a file as it lies there; null where it is none (a folder, a URL). */

@@ -35,7 +35,7 @@ export function convertCommand(): Command {
           maxMemory: options.maxMemory,
         });
         const { readSource } = await import('../../file/network.js');
-        const { gzipSize, networkWeightBytes, weightBytes, weightTensors } =
+        const { networkWeightSize, sizeOf, weightSize, weightTensors } =
           await import('../../measure/sizes.js');
         const made = readSource(bytes);
         let weights = 0;
@@ -54,11 +54,14 @@ export function convertCommand(): Command {
             nonZero += data.reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
           }
         }
-        const dense = 'operations' in made ? weightBytes(made) : networkWeightBytes(made);
-        if (dense.length > 50e6) say('compressing, to compare sizes');
+        if (bytes.length > 5e7) say('compressing, to compare sizes');
+        const [dense, esp] = await Promise.all([
+          'operations' in made ? weightSize(made) : networkWeightSize(made),
+          sizeOf(bytes),
+        ]);
         const sizes = {
-          dense: { raw: dense.length, gzip: await gzipSize(dense) },
-          esp: { raw: bytes.length, gzip: await gzipSize(bytes) },
+          dense,
+          esp,
           values: options.values ?? 'float32',
           weights,
           nonZero,
