@@ -10,6 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { mobileNet } from '../examples/one-shot/models.mjs';
 import { prepareFlights, TARGET } from '../examples/flights/prepare.mjs';
 import { espBytes, networkOf } from './networks.mjs';
 
@@ -50,6 +51,13 @@ function images(name) {
   });
 }
 
+/** Trained by others: npm nsfwjs. Fetched where it is not yet there. */
+async function nsfwjs() {
+  mkdirSync('runs/networks', { recursive: true });
+  await mobileNet('runs/networks');
+  return [['one-shot', 'runs/networks/nsfwjs/model.json', '--sparsity', '0.75,0.9', '--batch', '1']];
+}
+
 const flights = await prepareFlights({ say: (text) => console.log(text) });
 /** Of each study its runs: a name and the arguments of `espalier bench`; undefined where a model is absent. */
 const STUDIES = {
@@ -60,6 +68,7 @@ const STUDIES = {
   'mlp-16-64-32-32-5': await imposed('mlp-16-64-32-32-5', [16, 64, 32, 32, 5]),
   'mlp-784-1024-1024-10': await imposed('mlp-784-1024-1024-10', [784, 1024, 1024, 10]),
   mobilenetv1: images('mobilenetv1'),
+  mobilenetv2: await nsfwjs(),
   vgg32: images('vgg32'),
   resnet50: images('resnet50'),
 };

@@ -20,6 +20,7 @@ const TITLES = {
   'mlp-784-1024-1024-10': '784-1024-1024-10, zeros in one shot',
   'mlp-16-64-32-32-5': '16-64-32-32-5, zeros in one shot',
   mobilenetv1: 'MobileNetV1 1.0 224, random weights, 1×1 convolutions pruned in one shot',
+  mobilenetv2: 'MobileNetV2 224 of npm nsfwjs, zeros in one shot',
   vgg32: 'A VGG-like network on 32×32, random weights, all layers pruned in one shot',
   resnet50: 'ResNet50 224, random weights, convolutions pruned in one shot',
 };
