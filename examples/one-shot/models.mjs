@@ -42,6 +42,8 @@ export async function mobileNet(folder) {
     execFileSync('npm', ['pack', 'nsfwjs@4.4.0', '--silent', '--pack-destination', into]);
     const models = 'package/dist/models/mobilenet_v2';
     execFileSync('tar', ['xzf', join(into, 'nsfwjs-4.4.0.tgz'), '-C', into, '--strip-components=4', models]);
+    // Its files are scripts of CommonJS, also below a package of modules.
+    writeFileSync(join(into, 'package.json'), '{"type":"commonjs"}');
     const require = createRequire(join(into, 'x.cjs'));
     const model = require(join(into, 'model.min.js'));
     writeFileSync(join(into, 'model.json'), JSON.stringify(model));
