@@ -39,8 +39,7 @@ export async function convertModel(
   }
   const values = valueFormat(options?.values ?? 'float32');
   const esp = await espBytes(source);
-  const read =
-    esp === null ? await importModel(source, options) : (await import('./file/network.js')).readSource(esp);
+  const read = { model: esp === null ? await importModel(source, options) : await readEsp(esp) };
   const bytes = await converted(read, values);
   if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
   return bytes;
@@ -50,30 +49,39 @@ export async function convertModel(
 export async function fromLayersModel(model: LayersModel, options?: ConvertOptions): Promise<Uint8Array> {
   const values = valueFormat(options?.values ?? 'float32');
   const { importLayersModel } = await import('./import/index.js');
-  return converted(await importLayersModel(model), values);
+  return converted({ model: await importLayersModel(model) }, values);
 }
 
-/** A network of flexible sizes is stored as such, as there is a program only once its inputs' sizes are known. */
-async function converted(source: Network | Program, values: ValueFormat): Promise<Uint8Array> {
-  if ('operations' in source) return written(source, values);
+async function readEsp(bytes: Uint8Array): Promise<Network | Program> {
+  return (await import('./file/network.js')).readSource(bytes);
+}
+
+/**
+ * A network of flexible sizes is stored as such, as there is a program only once its inputs' sizes are known.
+ * `read` is emptied: the network's weights are free once there is a program, before the file takes memory.
+ */
+async function converted(read: { model?: Network | Program }, values: ValueFormat): Promise<Uint8Array> {
   const { isFlexible } = await import('./network/specialise.js');
-  if (!isFlexible(source)) {
-    if (values !== 'float32') return written(await compileNetwork(source), values);
-    const { compile } = await import('./compile/index.js');
-    const { csrFromDense } = await import('./engine/csr.js');
-    const { writeProgram } = await import('./file/write.js');
-    return writeProgram(compile(source), csrFromDense);
+  const { compile } = await import('./compile/index.js');
+  const { roundMatrix, roundValues } = await import('./compile/round-values.js');
+  const { csrFromDense } = await import('./engine/csr.js');
+  const { writeProgram } = await import('./file/write.js');
+  const program = ((): Program | null => {
+    const model = read.model as Network | Program;
+    if ('operations' in model) return roundValues(model, values);
+    return isFlexible(model) ? null : compile(model);
+  })();
+  if (program !== null) {
+    delete read.model;
+    return writeProgram(program, (weights, rows, cols) =>
+      roundMatrix({ format: 'csr', rows, cols, ...csrFromDense(weights, rows, cols) }, values),
+    );
   }
+  const source = read.model as Network;
   if (values !== 'float32') {
     throw invalid('INVALID_ARGUMENT', 'values', "'float32' for a model of flexible sizes", values);
   }
-  const { csrFromDense } = await import('./engine/csr.js');
   return (await import('./file/network.js')).writeNetwork(source, csrFromDense);
-}
-
-async function written(program: Program, values: ValueFormat): Promise<Uint8Array> {
-  const { roundValues } = await import('./compile/round-values.js');
-  return (await import('./file/write.js')).writeProgram(roundValues(program, values));
 }
 
 /** What a Model is made of: the program of a network, or, where its inputs have flexible sizes, how to make one. */

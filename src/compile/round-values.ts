@@ -27,8 +27,10 @@ export function roundValues(program: Program, format: ValueFormat): Program {
   };
 }
 
-function roundMatrix(matrix: Matrix, format: ValueFormat): Matrix {
+/** A matrix as roundValues makes it: of CSR. */
+export function roundMatrix(matrix: Matrix, format: ValueFormat): Extract<Matrix, { format: 'csr' }> {
   if (matrix.format !== 'csr') throw new TypeError('only CSR matrices are rounded');
+  if (format === 'float32') return matrix;
   const { rows, cols, rowPtr, colIdx, values } = matrix;
   const keptPtr = new Int32Array(rows + 1);
   const keptIdx = new Int32Array(values.length);

@@ -1,5 +1,6 @@
 /** Dense weights of a program, as rivals want them, and zeros imposed on them. */
 import type { Matrix, Operation, Program } from '../compile/program.js';
+import type { CodedProgram } from '../file/coded.js';
 
 /** Row-major, rows × cols (rows = outputs), zeros filled in. A dense matrix answers its own values. */
 export function denseValues(matrix: Matrix): Float32Array {
@@ -70,6 +71,26 @@ export function weightsOf(operation: Operation): Float32Array[] {
       return [operation.scale, operation.offset];
     default:
       return [];
+  }
+}
+
+/** How many numbers `weightsOf` would answer, without making them. */
+export function weightCount(operation: CodedProgram['operations'][number]): number {
+  const matrix = 'weight' in operation ? operation.weight.rows * operation.weight.cols : 0;
+  switch (operation.op) {
+    case 'embedding':
+      return matrix;
+    case 'linear':
+    case 'conv':
+    case 'recurrent':
+      return matrix + (operation.bias?.length ?? 0);
+    case 'depthwise':
+      return operation.weights.length + (operation.bias?.length ?? 0);
+    case 'affine':
+    case 'channel_affine':
+      return operation.scale.length + operation.offset.length;
+    default:
+      return 0;
   }
 }
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { ValueFormat } from '../../compile/round-values.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
+import type { Size } from '../../measure/sizes.js';
 import { grouped, percent } from '../format.js';
 
 /** `espalier convert SOURCE DESTINATION.esp`. */
@@ -18,12 +19,13 @@ export function convertCommand(): Command {
       valuesOption,
     )
     .option(...MAX_MEMORY)
+    .option('--gzip', 'tell sizes after gzip -9 of models beyond 50 MB, too, where that takes many seconds')
     .option('--json', 'print the sizes as JSON')
     .action(
       async (
         source: string,
         destination: string,
-        options: { json?: boolean; values?: ValueFormat; maxMemory?: number },
+        options: { json?: boolean; gzip?: boolean; values?: ValueFormat; maxMemory?: number },
       ) => {
         const say = (text: string): void => {
           if (options.json !== true) console.error(text);
@@ -34,34 +36,12 @@ export function convertCommand(): Command {
           values: options.values,
           maxMemory: options.maxMemory,
         });
-        const { readSource } = await import('../../file/network.js');
-        const { networkWeightSize, sizeOf, weightSize, weightTensors } =
-          await import('../../measure/sizes.js');
-        const made = readSource(bytes);
-        let weights = 0;
-        let nonZero = 0;
-        if ('operations' in made) {
-          for (const operation of made.operations) {
-            if (!('weight' in operation)) continue;
-            weights += operation.weight.rows * operation.weight.cols;
-            nonZero += operation.weight.values.length;
-          }
-        } else {
-          // Sizes are flexible: the file holds the layers themselves.
-          for (const { shape, data } of weightTensors(made)) {
-            if (shape.length < 2) continue;
-            weights += data.length;
-            nonZero += data.reduce((count, value) => count + (value === 0 ? 0 : 1), 0);
-          }
-        }
-        if (bytes.length > 5e7) say('compressing, to compare sizes');
-        const [dense, esp] = await Promise.all([
-          'operations' in made ? weightSize(made) : networkWeightSize(made),
-          sizeOf(bytes),
-        ]);
+        const { espSizes } = await import('../../measure/esp-sizes.js');
+        const { weights, nonZero, ...measured } = await espSizes(bytes, options.gzip === true, () =>
+          say('compressing, to compare sizes'),
+        );
         const sizes = {
-          dense,
-          esp,
+          ...measured,
           values: options.values ?? 'float32',
           weights,
           nonZero,
@@ -74,8 +54,9 @@ export function convertCommand(): Command {
         console.log(
           `${destination}: ${grouped(nonZero)} of ${grouped(weights)} weights, sparsity ${percent(sizes.sparsity)}`,
         );
-        const line = (what: string, { raw, gzip }: { raw: number; gzip: number }): string =>
-          `  ${what.padEnd(34)}${grouped(raw).padStart(13)} bytes${grouped(gzip).padStart(13)} by gzip -9`;
+        const line = (what: string, { raw, gzip }: Size): string =>
+          `  ${what.padEnd(34)}${grouped(raw).padStart(13)} bytes` +
+          (gzip === null ? '' : `${grouped(gzip).padStart(13)} by gzip -9`);
         console.log(line('stripped weights, dense float32', sizes.dense));
         console.log(line('.esp file', sizes.esp));
       },

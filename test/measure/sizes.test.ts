@@ -1,0 +1,26 @@
+import { describe, expect, it } from 'vitest';
+import { csrFromDense } from '../../src/engine/csr.js';
+import { writeProgram } from '../../src/file/write.js';
+import { espSizes } from '../../src/measure/esp-sizes.js';
+import { sizeOf, weightSize } from '../../src/measure/sizes.js';
+import { everyOperation } from './programs.js';
+
+describe('what an .esp file holds', () => {
+  it.each(everyOperation())('is counted without decoding its weights: $name', async ({ program }) => {
+    const bytes = writeProgram(program, csrFromDense);
+    const matrices = program.operations.flatMap((operation) =>
+      'weight' in operation ? [operation.weight.values] : [],
+    );
+    const count = (has: (value: number) => boolean) =>
+      matrices.reduce((sum, values) => sum + values.filter(has).length, 0);
+    const never = () => {
+      throw new Error('small files take no time');
+    };
+    expect(await espSizes(bytes, false, never)).toEqual({
+      dense: await weightSize(program),
+      esp: await sizeOf(bytes),
+      weights: count(() => true),
+      nonZero: count((value) => value !== 0),
+    });
+  });
+});
