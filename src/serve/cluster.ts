@@ -1,10 +1,15 @@
-/** Processes that share the ports: starts workers, starts them anew when they die, speaks to all of them. */
+/**
+ * Processes that share the ports: starts workers, puts others in the place of those that die, speaks to all of them. A
+ * spare process, whole but for its models and its ports, waits for the death of a worker: to start Node and to load and
+ * compile the code takes most of a second on a free core and several on a busy machine.
+ */
 import cluster, { type Worker } from 'node:cluster';
 import { fileURLToPath } from 'node:url';
 import type { FastifyBaseLogger } from 'fastify';
 import { AggregatorRegistry, type MetricObject } from 'prom-client';
 import { EspalierError } from '../errors.js';
 import type { ServerConfig } from './config.js';
+import { watchHandover } from './handover.js';
 import { Calls, type Operation, type Reply, type ToPrimary, type ToWorker } from './messages.js';
 import { errorFrom, failureFrom } from './worker.js';
 
@@ -19,8 +24,12 @@ export interface Cluster {
 interface Member {
   readonly worker: Worker;
   readonly calls: Calls;
-  readonly started: number;
+  started: number;
+  /** It has said hello. */
+  heard: boolean;
   listening: boolean;
+  /** What waits for it to listen; undefined: it is the spare. */
+  awaited: { resolve: () => void; reject: (error: Error) => void } | undefined;
 }
 
 /** A worker that dies sooner than this is started again only after a pause. */
@@ -33,6 +42,7 @@ export class WorkerGroup implements Cluster {
   readonly #config: ServerConfig;
   readonly #log: FastifyBaseLogger;
   readonly #members = new Set<Member>();
+  #spare: Member | undefined;
   #ending = false;
   #pause = 0;
   #ended: (() => void) | undefined;
@@ -50,8 +60,9 @@ export class WorkerGroup implements Cluster {
     const group = new WorkerGroup(config, log);
     try {
       // The first alone: it finds what is wrong with the settings before the others are started.
-      await group.#fork();
-      await Promise.all(Array.from({ length: config.workers - 1 }, () => group.#fork()));
+      await group.#enlist();
+      await Promise.all(Array.from({ length: config.workers - 1 }, () => group.#enlist()));
+      group.#provide();
     } catch (error) {
       await group.close();
       throw error;
@@ -59,39 +70,86 @@ export class WorkerGroup implements Cluster {
     return group;
   }
 
-  #fork(): Promise<void> {
+  /** A process that has yet to be told what to do. */
+  #fork(): Member {
     const worker = cluster.fork();
-    const member: Member = { worker, calls: new Calls(), started: performance.now(), listening: false };
+    const member: Member = {
+      worker,
+      calls: new Calls(),
+      started: performance.now(),
+      heard: false,
+      listening: false,
+      awaited: undefined,
+    };
     this.#members.add(member);
-    return new Promise((resolve, reject) => {
-      worker.on('message', (message: ToPrimary) => {
-        if (message.kind === 'hello') {
-          // What was said before its hello is lost: also that all is over.
-          this.#tell(member, this.#ending ? { kind: 'drain' } : { kind: 'start', config: this.#config });
-        } else if (message.kind === 'listening') {
-          member.listening = true;
-          this.http = message.http;
-          this.grpc = message.grpc;
-          this.#pause = 0;
-          resolve();
-        } else if (message.kind === 'failed') reject(errorFrom(message.failure));
-        else if (message.kind === 'reply') member.calls.settle(message.id, message.reply);
-        else void this.#answer(member, message.id, message.operation);
-      });
-      worker.on('error', (error) => this.#log.error({ err: error, pid: worker.process.pid }, 'worker'));
-      worker.on('exit', (code, signal) => {
-        this.#members.delete(member);
-        member.calls.abandon();
-        reject(new EspalierError('INTERNAL', `a worker ended with ${signal ?? code} before it listened`));
-        if (this.#ending) {
-          if (this.#members.size === 0) this.#ended?.();
-          return;
-        }
-        if (!member.listening) return;
-        this.#log.error({ pid: worker.process.pid, code, signal }, 'worker ended: another one is started');
-        this.#again(performance.now() - member.started < HEALTHY_MS);
-      });
+    worker.on('message', (message: ToPrimary) => this.#hear(member, message));
+    worker.on('error', (error) => this.#log.error({ err: error, pid: worker.process.pid }, 'worker'));
+    const closeUntaken = watchHandover(worker);
+    worker.on('exit', (code, signal) => {
+      closeUntaken();
+      this.#bury(member, signal ?? code);
     });
+    return member;
+  }
+
+  /** Resolves when another worker listens: the spare if there is one. */
+  #enlist(): Promise<void> {
+    const member = this.#spare ?? this.#fork();
+    this.#spare = undefined;
+    member.started = performance.now();
+    return new Promise((resolve, reject) => {
+      member.awaited = { resolve, reject };
+      if (member.heard) this.#begin(member);
+    });
+  }
+
+  #begin(member: Member): void {
+    const quietly = [...this.#members].some(({ listening }) => listening);
+    this.#tell(member, { kind: 'start', quietly });
+  }
+
+  #hear(member: Member, message: ToPrimary): void {
+    const { awaited, worker } = member;
+    switch (message.kind) {
+      case 'hello':
+        member.heard = true;
+        // What was said before its hello is lost: also that all is over.
+        if (this.#ending) return this.#tell(member, { kind: 'drain' });
+        this.#tell(member, { kind: 'prepare', config: this.#config });
+        if (awaited !== undefined) this.#begin(member);
+        return;
+      case 'listening': {
+        member.listening = true;
+        this.http = message.http;
+        this.grpc = message.grpc;
+        this.#pause = 0;
+        const milliseconds = Math.round(performance.now() - member.started);
+        this.#log.info({ pid: worker.process.pid, milliseconds }, 'worker listens');
+        return awaited?.resolve();
+      }
+      case 'failed':
+        this.#tell(member, { kind: 'drain' });
+        return awaited?.reject(errorFrom(message.failure));
+      case 'reply':
+        return member.calls.settle(message.id, message.reply);
+      case 'ask':
+        return void this.#answer(member, message.id, message.operation);
+    }
+  }
+
+  #bury(member: Member, reason: string | number): void {
+    const { awaited, worker, started, listening } = member;
+    this.#members.delete(member);
+    member.calls.abandon();
+    if (this.#spare === member) this.#spare = undefined;
+    awaited?.reject(new EspalierError('INTERNAL', `a worker ended with ${reason} before it listened`));
+    if (this.#ending) {
+      if (this.#members.size === 0) this.#ended?.();
+      return;
+    }
+    if (!listening) return;
+    this.#log.error({ pid: worker.process.pid, reason }, 'worker ended: another one takes its place');
+    this.#again(performance.now() - started < HEALTHY_MS);
   }
 
   /** At once after a healthy life; later and later where workers die young. */
@@ -100,11 +158,19 @@ export class WorkerGroup implements Cluster {
     this.#pause = young ? Math.min(Math.max(100, 2 * this.#pause), LONGEST_PAUSE_MS) : 0;
     setTimeout(() => {
       if (this.#ending) return;
-      this.#fork().catch((error: unknown) => {
-        this.#log.error({ err: error }, 'a worker could not be started');
-        if (!this.#ending) this.#again(true);
-      });
+      this.#enlist().then(
+        () => this.#provide(),
+        (error: unknown) => {
+          this.#log.error({ err: error }, 'a worker could not be started');
+          if (!this.#ending) this.#again(true);
+        },
+      );
     }, pause);
+  }
+
+  /** Sees to it that there is a spare. One that dies unused is replaced with the next worker that dies. */
+  #provide(): void {
+    if (!this.#ending) this.#spare ??= this.#fork();
   }
 
   #tell(member: Member, message: ToWorker): void {

@@ -100,6 +100,10 @@ export class InferenceCore {
     this.#loaded = true;
   }
 
+  get loaded(): boolean {
+    return this.#loaded;
+  }
+
   get inFlight(): number {
     return this.#inFlight;
   }

@@ -16,13 +16,16 @@ export type Reply =
   { readonly ok: true; readonly value?: unknown } | { readonly ok: false; readonly failure: Failure };
 
 export type ToWorker =
-  | { readonly kind: 'start'; readonly config: ServerConfig }
+  /** Makes the server, but for its models and ports. */
+  | { readonly kind: 'prepare'; readonly config: ServerConfig }
+  /** `quietly`: others serve already, so it listens only once its models are loaded. */
+  | { readonly kind: 'start'; readonly quietly: boolean }
   | { readonly kind: 'call'; readonly id: number; readonly operation: Operation }
   | { readonly kind: 'answer'; readonly id: number; readonly reply: Reply }
   | { readonly kind: 'drain' };
 
 export type ToPrimary =
-  /** The worker listens to messages: what is sent before may be lost. */
+  /** The worker has its code in memory and listens to messages: what is sent before may be lost. */
   | { readonly kind: 'hello' }
   | { readonly kind: 'listening'; readonly http: number; readonly grpc: number | undefined }
   | { readonly kind: 'failed'; readonly failure: Failure }

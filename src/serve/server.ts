@@ -222,7 +222,7 @@ class Server implements InferenceServer {
         idleTimeoutMs: config.limits.idleTimeoutMs,
       });
     }
-    await core.load();
+    if (!core.loaded) await core.load();
     const index = core.repository.index();
     if (index.length > 0 && !index.some(({ state }) => state === 'READY')) {
       await this.close();

@@ -8,10 +8,12 @@ import {
   type ToPrimary,
   type ToWorker,
 } from './messages.js';
+import type { ServerConfig } from './config.js';
 import { createServer, type InferenceServer } from './server.js';
 
 const calls = new Calls();
 let server: InferenceServer | undefined;
+let preparation: Promise<InferenceServer> | undefined;
 
 const say = (message: ToPrimary): void => {
   // The channel is closed once the primary is gone.
@@ -48,18 +50,32 @@ async function perform(operation: Operation): Promise<unknown> {
   }
 }
 
+async function prepare(config: ServerConfig): Promise<InferenceServer> {
+  const made = await createServer(config);
+  // What one worker is told holds for all.
+  made.core.control = {
+    load: async (name) => void (await ask({ op: 'load', name })),
+    unload: async (name) => void (await ask({ op: 'unload', name })),
+  };
+  made.metricsFrom(async () => (await ask({ op: 'metrics' })) as string);
+  await made.app.ready();
+  server = made;
+  return made;
+}
+
 async function onMessage(message: ToWorker): Promise<void> {
   switch (message.kind) {
+    case 'prepare':
+      preparation = prepare(message.config);
+      // What is wrong is told at the start.
+      preparation.catch(() => undefined);
+      return;
     case 'start':
       try {
-        server = await createServer(message.config);
-        // What one worker is told holds for all.
-        server.core.control = {
-          load: async (name) => void (await ask({ op: 'load', name })),
-          unload: async (name) => void (await ask({ op: 'unload', name })),
-        };
-        server.metricsFrom(async () => (await ask({ op: 'metrics' })) as string);
-        const { http, grpc } = await server.listen();
+        const made = await preparation!;
+        // A client must not be sent to a worker that still loads while others could answer it.
+        if (message.quietly) await made.core.load();
+        const { http, grpc } = await made.listen();
         say({ kind: 'listening', http: http.port, grpc: grpc?.port });
       } catch (error) {
         say({ kind: 'failed', failure: failureFrom(error) });
@@ -93,5 +109,8 @@ export function runWorker(): void {
   process.on('SIGTERM', () => void end());
   // Without its primary a worker answers what it has and ends.
   process.on('disconnect', () => void end());
-  say({ kind: 'hello' });
+  // All code that serving needs, before it is needed: a spare worker then starts in the time that its models take.
+  void Promise.allSettled([import('./grpc.js'), import('../engine/load.js')]).then(() =>
+    say({ kind: 'hello' }),
+  );
 }
