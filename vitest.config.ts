@@ -13,8 +13,8 @@ export default defineConfig({
     // tfjs-node and our own addon are native: each test file gets a process of its own.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     // A test that asserts nothing fails.
     expect: { requireAssertions: true },
     env: {

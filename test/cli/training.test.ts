@@ -98,7 +98,7 @@ describe('espalier train, prune and analyze', () => {
       a: { sparsity: 0, samples: { samples: 100 } },
       b: { samples: { samples: 100 } },
     });
-  }, 180_000);
+  });
 
   test('killed inside an epoch, a run has its last checkpoint whole and goes on from it', async () => {
     const args = (output: string) => [
@@ -126,7 +126,7 @@ describe('espalier train, prune and analyze', () => {
       );
     };
     expect(weights('killed').equals(weights('whole'))).toBe(true);
-  }, 180_000);
+  });
 
   test.each([
     [

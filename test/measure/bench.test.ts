@@ -120,7 +120,7 @@ describe('bench', () => {
     }
     expect(rivals[6]?.message).toContain('rival.run: expected a function');
     expect(rivals.at(-1)).toMatchObject({ name: 'my own', versions: { mine: '1.2.3' } });
-  }, 90_000);
+  });
 
   it.each([
     [['--batch', '0'], '--batch: expected a whole number'],
