@@ -1,12 +1,12 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full [-- package keras asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
+ * `npm run test:full [-- package keras clients asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native tests under the sanitizers and for arm64, the
  * fuzz targets for a short while, the package as its users get it (installed clean, built by CMake and by node-gyp),
- * and Keras loading what is exported.
+ * Keras loading what is exported, and clients that others wrote asking a server.
  */
 import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
-import { crossTests, fuzzSmoke, kerasTests, nativeTests, vitest } from './lib/suites.mjs';
+import { clientTests, crossTests, fuzzSmoke, kerasTests, nativeTests, vitest } from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
 exitOnInterrupt();
@@ -28,6 +28,7 @@ const SUITES = {
       }),
   ],
   keras: ['Keras loads what is exported', () => kerasTests(root)],
+  clients: ['clients that others wrote', () => clientTests(root)],
   asan: sanitized('native tests (ASan, UBSan)', 'build/asan', 'address,undefined', {
     ASAN_OPTIONS: 'detect_leaks=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

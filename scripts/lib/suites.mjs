@@ -84,6 +84,21 @@ export async function kerasTests(root) {
   });
 }
 
+/** Clients that others wrote ask a running server: tritonclient, schemathesis, curl. */
+export async function clientTests(root) {
+  let folder;
+  try {
+    ({ folder } = await installPythonHelpers(root, { file: 'clients.txt' }));
+  } catch (error) {
+    return { skips: [`clients: they cannot be installed (${error.message.split('\n')[0]})`] };
+  }
+  return vitest(root, {
+    args: ['clients.full.test.ts'],
+    report: 'build/vitest-clients.json',
+    env: { ESPALIER_FULL: '1', ESPALIER_CLIENTS_PYTHONPATH: folder },
+  });
+}
+
 /** A file that fails to load has no tests of its own: it counts as one failure. */
 export function countVitest(root, report) {
   const outcome = { passed: 0, failures: [], skips: [] };

@@ -1,6 +1,6 @@
 /** `espalier serve` as a user starts it, with the engine and a real model: one process, many, signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +25,7 @@ beforeAll(async () => {
 async function start(args: string[]): Promise<{
   url: string;
   child: ChildProcess;
+  root: string;
   ended: Promise<number | null>;
   log: (words: string) => { pid: number }[];
 }> {
@@ -61,7 +62,7 @@ async function start(args: string[]): Promise<{
       .split('\n')
       .filter((line) => line.includes(words))
       .map((line) => JSON.parse(line) as { pid: number });
-  return { url, child, ended, log };
+  return { url, child, root, ended, log };
 }
 
 const features = () => (model.inputs[0]!.shape.slice(1) as number[]).reduce((a, b) => a * b, 1);
@@ -124,6 +125,21 @@ describe('espalier serve', () => {
     expect(failed.filter(({ name }) => name === 'TimeoutError')).toEqual([]);
     // The new ones take part in what is told to all, and drain.
     expect((await fetch(`${url}/v2/repository/models/m/load`, { method: 'POST' })).status).toBe(200);
+    await check(url);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+  });
+
+  test('SIGHUP makes a server look for models: a new version takes over', async () => {
+    const { url, child, root, ended } = await start([]);
+    const versions = async () =>
+      ((await (await fetch(`${url}/v2/models/m`)).json()) as { versions: string[] }).versions;
+    expect(await versions()).toEqual(['1']);
+    await mkdir(join(root, 'm/2'));
+    await copyFile(esp, join(root, 'm/2/model.esp.part'));
+    await rename(join(root, 'm/2/model.esp.part'), join(root, 'm/2/model.esp'));
+    child.kill('SIGHUP');
+    await expect.poll(versions, { timeout: 20_000 }).toContain('2');
     await check(url);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
