@@ -33,7 +33,8 @@ const ROOMS = {
   report: ['errors', 'files', 'measure'],
   sweep: ['errors', 'files', 'convert', 'train', 'prune', 'measure', 'report'],
   serve: ['errors', 'files', 'engine'],
-  predict: ['errors', 'files', 'engine'],
+  // Of train only the encoder and its file, which need no TensorFlow.
+  predict: ['errors', 'files', 'engine', 'train'],
   setup: ['errors', 'files', 'engine'],
 };
 

@@ -1,5 +1,6 @@
 /** Rows of named values, gathered into batches of features. */
 import { describe, invalid } from '../errors.js';
+import type { RowEncoder } from './encode.js';
 
 export interface Batch {
   readonly rows: number;
@@ -18,6 +19,8 @@ export interface SourceOptions {
   /** The columns that hold them, in the model's order; undefined: all of the file in its order. */
   readonly columns: readonly string[] | undefined;
   readonly keep: readonly string[];
+  /** Makes the features of raw columns; undefined: the columns are the features. */
+  readonly encoder?: RowEncoder | undefined;
   /** Rows of a batch. */
   readonly batch: number;
 }
@@ -46,14 +49,15 @@ export class Gatherer {
 
   /** The columns of features, of those that the file has. Throws INVALID_DATA where one is missing or they are not as many. */
   header(names: readonly string[]): readonly string[] {
-    const { columns, keep, features } = this.#options;
+    const { keep, features, encoder } = this.#options;
+    const columns = encoder?.columns ?? this.#options.columns;
     const missing = [...(columns ?? []), ...keep].find((name) => !names.includes(name));
     if (missing !== undefined) {
       const shown = names.slice(0, 10).join(', ');
       throw invalid('INVALID_DATA', 'columns', `a column ${describe(missing)} in the input`, shown);
     }
     const order = columns ?? names.filter((name) => !keep.includes(name));
-    if (order.length !== features) {
+    if (encoder === undefined && order.length !== features) {
       throw invalid(
         'INVALID_DATA',
         'columns',
@@ -66,7 +70,17 @@ export class Gatherer {
 
   /** Adds a row; answers whether the batch is full. Throws INVALID_DATA for what is no number. */
   row(get: (name: string, index: number) => unknown, kept: (name: string) => unknown): boolean {
-    const at = this.#rows * this.#order.length;
+    const { features, encoder } = this.#options;
+    const at = this.#rows * features;
+    if (encoder !== undefined) encoder.write(get, this.#data, at, this.#seen + 1);
+    else this.#numbers(get, at);
+    this.#options.keep.forEach((name, i) => this.#kept[i]!.push(kept(name)));
+    this.#rows += 1;
+    this.#seen += 1;
+    return this.#rows === this.#options.batch;
+  }
+
+  #numbers(get: (name: string, index: number) => unknown, at: number): void {
     this.#order.forEach((name, i) => {
       const value = get(name, i);
       const number = toNumber(value);
@@ -75,10 +89,6 @@ export class Gatherer {
       }
       this.#data[at + i] = number;
     });
-    this.#options.keep.forEach((name, i) => this.#kept[i]!.push(kept(name)));
-    this.#rows += 1;
-    this.#seen += 1;
-    return this.#rows === this.#options.batch;
   }
 
   take(done: number): Batch {

@@ -2,6 +2,7 @@
 import { readFile, stat } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import { storedEncoder, type RowEncoder } from './encode.js';
 import type { Batch } from './gather.js';
 import { encoderOf, fileSink, partialName, progressName, standardOutput, type ScoredBatch } from './sink.js';
 import { formatOf, openSource } from './source.js';
@@ -30,6 +31,11 @@ export interface PredictOptions {
   readonly outputFormat?: string;
   /** The columns of the features in the model's order; default: all of the file in its order. */
   readonly columns?: readonly string[];
+  /**
+   * A run of `espalier train` or its preprocessing.json: the table has the raw columns and they are encoded as in
+   * training. Default: the one beside the model, if it fits the model and `columns` are not given; false: none.
+   */
+  readonly preprocessing?: string | false;
   /** Columns to copy to the output. */
   readonly keep?: readonly string[];
   /** Rows that are scored together, default 4096. */
@@ -92,11 +98,12 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
     const names = scoreNames(model);
     const encoder = await encoderOf(outputFormat, names.length);
     const features = sizeOf(port);
+    const encoding = await encoderFor(options, inputFormat, features);
     const source = await openSource(
-      { path: input, features, columns: options.columns, keep, batch },
+      { path: input, features, columns: options.columns, keep, batch, encoder: encoding },
       inputFormat,
     );
-    const settings = await settingsOf(options, outputFormat);
+    const settings = await settingsOf(options, outputFormat, encoding);
     const before = options.resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
     const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
     let { bytes } = before;
@@ -129,6 +136,40 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
   } finally {
     model.dispose();
   }
+}
+
+/** What training stored for this model; undefined: the table has the model's own inputs. */
+async function encoderFor(
+  { model, columns, preprocessing }: PredictOptions,
+  format: string,
+  features: number,
+): Promise<RowEncoder | undefined> {
+  if (preprocessing === false) return undefined;
+  if (preprocessing === undefined) {
+    // Named features are the model's own; npy has no names.
+    if (columns !== undefined || format === 'npy') return undefined;
+    const beside = await storedEncoder(model);
+    return beside?.width === features ? beside : undefined;
+  }
+  const encoder = await storedEncoder(preprocessing);
+  if (encoder === undefined) {
+    throw new EspalierError('NOT_FOUND', `--preprocessing: no preprocessing.json at ${preprocessing}`, {
+      parameter: '--preprocessing',
+      received: preprocessing,
+    });
+  }
+  if (columns !== undefined || format === 'npy') {
+    throw invalid('INVALID_ARGUMENT', '--preprocessing', 'a table of raw columns, without --columns', format);
+  }
+  if (encoder.width !== features) {
+    throw invalid(
+      'INVALID_ARGUMENT',
+      '--preprocessing',
+      `${features} inputs, as the model has`,
+      encoder.width,
+    );
+  }
+  return encoder;
 }
 
 interface ScoreName {
@@ -176,13 +217,17 @@ function emptyBatch(names: readonly ScoreName[], keep: readonly string[]): Score
 }
 
 /** All that decides the output: a run goes on only where none of it has changed. */
-export async function settingsOf(options: PredictOptions, outputFormat: string): Promise<string> {
+export async function settingsOf(
+  options: PredictOptions,
+  outputFormat: string,
+  encoding?: RowEncoder,
+): Promise<string> {
   const tell = async (path: string) => {
     const found = await stat(path).catch(() => undefined);
     return found === undefined ? [path] : [path, found.size, found.mtimeMs];
   };
   const { columns, keep, batch, inputFormat } = options;
-  const rest = { columns, keep, batch, inputFormat, outputFormat };
+  const rest = { columns, keep, batch, inputFormat, outputFormat, encoder: encoding?.settings };
   return JSON.stringify([await tell(options.model), await tell(options.input), rest]);
 }
 

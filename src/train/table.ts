@@ -28,7 +28,7 @@ export interface Table {
 /** What counts as missing, besides nothing at all (upper and lower case alike). */
 const MISSING = new Set(['', 'na', 'n/a', 'nan', 'null', 'none', '-', '?']);
 
-function isMissing(text: string): boolean {
+export function isMissing(text: string): boolean {
   return text.length <= 4 && MISSING.has(text.trim().toLowerCase());
 }
 

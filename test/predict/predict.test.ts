@@ -133,4 +133,69 @@ describe('predict', () => {
     await expect(run(at, 'none.csv', 'o.csv')).rejects.toMatchObject({ code: 'NOT_FOUND' });
     await expect(run(at, 'in.csv', 'o.parquet')).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
   });
+
+  test('raw columns are encoded as training stored it, found beside the model or named', async () => {
+    const at = await folder();
+    const encoder = {
+      columns: [
+        { kind: 'number', column: 'n', mean: 10, deviation: 4, missing: true },
+        { kind: 'text', column: 'c', categories: ['1', 'red'] },
+      ],
+      dropped: {},
+    };
+    const stored = {
+      format: 'espalier-preprocessing',
+      version: 1,
+      target: 't',
+      scale: { mean: 0, deviation: 1 },
+      split: { seed: 1, validation: 0.1, test: 0.1 },
+      encoder,
+    };
+    await writeFile(join(at, 'preprocessing.json'), JSON.stringify(stored));
+    const lines = ['t,c,n,id', '0,red,14,a', '0,1.0,NA,b', '0,blue,10,c', '0,,6,d', '0, 1 ,10,e'];
+    await writeFile(join(at, 'raw.csv'), `${lines.join('\n')}\n`);
+    // y is 1, 10, 100, … times the inputs: value, missing; other, "1", "red".
+    const loader = async (): Promise<Scorer> => ({
+      inputs: [{ name: 'x', shape: [null, 5] }],
+      outputs: [{ name: 'y', shape: [null, 1] }],
+      run: async (inputs) => {
+        const { data, shape } = inputs[0]!;
+        return Float32Array.from({ length: shape[0]! }, (_, row) =>
+          data.subarray(5 * row, 5 * row + 5).reduce((sum, value, i) => sum + value * 10 ** i, 0),
+        );
+      },
+      dispose: () => undefined,
+    });
+    const wanted = ['a,10001', 'b,1010', 'c,100', 'd,99', 'e,1000'];
+    await run(at, 'raw.csv', 'out.csv', { keep: ['id'], loader });
+    expect(await readFile(join(at, 'out.csv'), 'utf8')).toBe(`id,y\n${wanted.join('\n')}\n`);
+    const named = { keep: ['id'], loader, preprocessing: join(at, 'preprocessing.json') };
+    const json = [
+      { c: 'red', n: 14, id: 'a' },
+      { c: 1, n: null, id: 'b' },
+      { c: 'blue', n: 10, id: 'c' },
+      { c: null, n: 6, id: 'd' },
+      { c: '1', n: '10', id: 'e' },
+    ];
+    await writeFile(join(at, 'raw.jsonl'), json.map((row) => JSON.stringify(row)).join('\n'));
+    await run(at, 'raw.jsonl', 'out.csv', named);
+    expect(await readFile(join(at, 'out.csv'), 'utf8')).toBe(`id,y\n${wanted.join('\n')}\n`);
+
+    await writeFile(join(at, 'wrong.csv'), 'n,c\n1,red\nmany,red\n');
+    await expect(run(at, 'wrong.csv', 'out.csv', { loader })).rejects.toMatchObject({
+      code: 'INVALID_DATA',
+      message: expect.stringMatching(/row 2, column n: expected a number, as in training/) as string,
+    });
+    await expect(run(at, 'raw.csv', 'out.csv', { loader, preprocessing: false })).rejects.toThrow(
+      /5, one for each feature/,
+    );
+    await expect(
+      run(at, 'raw.csv', 'out.csv', { loader, preprocessing: join(at, 'nowhere') }),
+    ).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    // One that is not of this model is passed over where it was not asked for.
+    await run(at, 'in.csv', 'out.csv', { columns: ['a', 'b'] });
+    await expect(
+      run(at, 'in.csv', 'out.csv', { preprocessing: join(at, 'preprocessing.json') }),
+    ).rejects.toThrow(/2 inputs, as the model has/);
+  });
 });

@@ -14,6 +14,7 @@ interface Options {
   outputFormat?: string;
   columns?: string;
   keep?: string;
+  preprocessing?: string | false;
   batch: number;
   threads?: number;
   resume?: boolean;
@@ -29,6 +30,11 @@ export function predictCommand(): Command {
     .option('--input-format <format>', 'csv, jsonl, npy, parquet or arrow (default: by the name; - is arrow)')
     .option('--output-format <format>', 'csv, jsonl, npy or arrow (default: by the name; - is arrow)')
     .option('--columns <names>', "the model's features in their order, by name (default: all, in file order)")
+    .option(
+      '--preprocessing <run>',
+      'a run of espalier train: encode raw columns as in training (default: beside the model)',
+    )
+    .option('--no-preprocessing', 'the columns are the inputs of the model as they are')
     .option('--keep <names>', 'columns to copy to the output (csv, jsonl and arrow)')
     .option('--batch <rows>', 'rows that are scored together', positive, 4096)
     .option('--threads <n>', 'threads of the engine', positive)
