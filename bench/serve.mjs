@@ -1,0 +1,143 @@
+#!/usr/bin/env node
+/**
+ * `espalier serve` under load, 784-1024-1024-10 at 0.75, binary tensors over loopback: servers pinned to core 0, the load
+ * to core 1 (`taskset -c 1 node bench/serve.mjs PART`). Parts: rivals (rounds in turn, 32 connections and one), steady
+ * (80 % of the highest load for --seconds, then 200 % for a tenth of it), reload (100 reloads and SIGTERM under load).
+ */
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { toOnnx } from '../dist/measure/onnx.js';
+import { espBytes } from '../dist/measure/source.js';
+import { networkOf } from './networks.mjs';
+import { closedLoop, openLoop, requestOf } from './serve/load.mjs';
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string' } },
+});
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const { fetch } = globalThis;
+const folder = mkdtempSync(join(tmpdir(), 'espalier-bench-serve-'));
+const children = [];
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const program = networkOf([784, 1024, 1024, 10], 0.75);
+mkdirSync(join(folder, 'm/1'), { recursive: true });
+writeFileSync(join(folder, 'm/1/model.esp'), await espBytes(program));
+
+const tensor = Buffer.from(Float32Array.from({ length: 784 }, (_, i) => Math.sin(i)).buffer);
+const header = Buffer.from(
+  JSON.stringify({
+    inputs: [
+      { name: 'x', datatype: 'FP32', shape: [1, 784], parameters: { binary_data_size: tensor.length } },
+    ],
+    parameters: { binary_data_output: true },
+  }),
+);
+const request = requestOf('/v2/models/m/infer', Buffer.concat([header, tensor]), header.length);
+
+function start(...args) {
+  const child = spawn('taskset', ['-c', '0', process.execPath, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  children.push(child);
+  return new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      const found = /serving on \S+:(\d+)/.exec(chunk.toString());
+      if (found !== null) resolve({ port: Number(found[1]), child });
+    });
+    child.on('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}`)));
+  });
+}
+const espalier = () =>
+  start(
+    here('../dist/cli/main.js'),
+    'serve',
+    folder,
+    '--http-port',
+    '0',
+    '--no-grpc',
+    '--threads',
+    '1',
+    '--log-level',
+    'error',
+  );
+const rss = ({ pid }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
+const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
+const round = (value, digits = 2) => Number(value?.toFixed(digits));
+
+async function rivals() {
+  writeFileSync(join(folder, 'model.onnx'), await toOnnx(program));
+  const servers = { espalier: await espalier() };
+  for (const name of ['onnxruntime', 'tfjs', 'echo'])
+    servers[name] = await start(here('serve/rival.mjs'), name, folder);
+  const seconds = Number(options.seconds ?? 2);
+  const found = Object.fromEntries(Object.keys(servers).map((name) => [name, { many: [], one: [] }]));
+  for (let i = -1; i < Number(options.rounds); i++) {
+    for (const [name, { port }] of Object.entries(servers)) {
+      const many = await closedLoop(port, request, { connections: 32, seconds });
+      const one = await closedLoop(port, request, { connections: 1, seconds: seconds / 2 });
+      // The first round warms up.
+      if (i >= 0) {
+        found[name].many.push(many);
+        found[name].one.push(one);
+      }
+    }
+  }
+  const rows = Object.entries(found).map(([name, { many, one }]) => ({
+    server: name,
+    'requests/s, 32': round(median(many.map(({ perSecond }) => perSecond)), 0),
+    'p50 ms': round(median(many.map(({ p50 }) => p50))),
+    'p99 ms': round(median(many.map(({ p99 }) => p99))),
+    'one connection, p50 us': round(1000 * median(one.map(({ p50 }) => p50)), 0),
+    'RSS MB': round(rss(servers[name].child), 0),
+    failed: [...many, ...one].reduce((sum, { failed, other }) => sum + failed + other, 0),
+  }));
+  console.table(rows);
+  const alone = execFileSync(
+    'taskset',
+    ['-c', '0', process.execPath, here('serve/rival.mjs'), 'run', folder],
+    {
+      encoding: 'utf8',
+    },
+  );
+  console.log(`model.run alone: ${round(Number(alone), 0)} us`);
+}
+
+async function steady() {
+  const { port, child } = await espalier();
+  const { perSecond } = await closedLoop(port, request, { connections: 32, seconds: 4 });
+  const seconds = Number(options.seconds ?? 30);
+  console.log(`highest load: ${round(perSecond, 0)} requests/s`);
+  await openLoop(port, request, { perSecond: 0.8 * perSecond, seconds: seconds / 10 });
+  const before = rss(child);
+  const eighty = await openLoop(port, request, { perSecond: 0.8 * perSecond, seconds });
+  console.log('80 %', eighty, `RSS ${round(before, 1)} -> ${round(rss(child), 1)} MB`);
+  console.log('200 %', await openLoop(port, request, { perSecond: 2 * perSecond, seconds: seconds / 10 }));
+}
+
+async function reload() {
+  const { port, child } = await espalier();
+  const ended = new Promise((resolve) => child.on('exit', resolve));
+  let over = false;
+  const load = closedLoop(port, request, { connections: 32, seconds: 120, stop: () => over });
+  for (let i = 0; i < 100; i++) {
+    const answer = await fetch(`http://127.0.0.1:${port}/v2/repository/models/m/load`, { method: 'POST' });
+    if (!answer.ok) throw new Error(`reload ${i}: ${answer.status}`);
+  }
+  child.kill('SIGTERM');
+  const code = await ended;
+  over = true;
+  console.log('100 reloads and SIGTERM', await load, `ended with ${code}`);
+}
+
+const parts = { rivals, steady, reload };
+for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await parts[part]();
+process.exit(0);

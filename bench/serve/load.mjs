@@ -1,0 +1,143 @@
+/** A load generator over plain sockets, cheap enough that one core asks more than a server on another can answer. */
+import { connect } from 'node:net';
+
+/** A POST of these bytes, ready to be written; the header of the binary extension where `jsonLength` is given. */
+export function requestOf(path, body, jsonLength) {
+  const head = [
+    `POST ${path} HTTP/1.1`,
+    'Host: bench',
+    'Content-Type: application/octet-stream',
+    `Content-Length: ${body.length}`,
+    ...(jsonLength === undefined ? [] : [`Inference-Header-Content-Length: ${jsonLength}`]),
+  ];
+  return Buffer.concat([Buffer.from(`${head.join('\r\n')}\r\n\r\n`), body]);
+}
+
+/** One kept connection: `ask` answers { status, milliseconds }, or rejects where a request gets no whole answer. */
+class Connection {
+  #socket;
+  #waiting;
+  #text = Buffer.alloc(0);
+  #began = 0;
+
+  constructor(port) {
+    this.port = port;
+  }
+
+  async #open() {
+    if (this.#socket !== undefined && !this.#socket.destroyed) return;
+    const socket = connect({ port: this.port, host: '127.0.0.1', noDelay: true });
+    await new Promise((resolve, reject) => {
+      socket.once('connect', resolve);
+      socket.once('error', (error) => reject(Object.assign(error, { unsent: true })));
+    });
+    this.#socket = socket;
+    this.#text = Buffer.alloc(0);
+    socket.on('data', (chunk) => this.#read(chunk));
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#waiting?.reject(new Error('closed before the answer')));
+  }
+
+  #read(chunk) {
+    this.#text = this.#text.length === 0 ? chunk : Buffer.concat([this.#text, chunk]);
+    const end = this.#text.indexOf('\r\n\r\n');
+    if (end < 0) return;
+    const head = this.#text.latin1Slice(0, end);
+    const length = Number(/content-length: (\d+)/i.exec(head)[1]);
+    if (this.#text.length < end + 4 + length) return;
+    this.#text = Buffer.alloc(0);
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    if (/connection: close/i.test(head)) this.close();
+    waiting.resolve({ status: Number(head.slice(9, 12)), milliseconds: performance.now() - this.#began });
+  }
+
+  async ask(request) {
+    await this.#open();
+    return new Promise((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+      this.#began = performance.now();
+      this.#socket.write(request);
+    });
+  }
+
+  close() {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.destroy();
+  }
+}
+
+const quantile = (sorted, q) => sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+
+function tell(answers, failed, seconds) {
+  const of = (status) =>
+    answers
+      .filter((a) => a.status === status)
+      .map(({ milliseconds }) => milliseconds)
+      .sort((a, b) => a - b);
+  const [good, refused] = [of(200), of(429)];
+  return {
+    perSecond: good.length / seconds,
+    p50: quantile(good, 0.5),
+    p99: quantile(good, 0.99),
+    answered: good.length,
+    refused: refused.length,
+    refusedP99: quantile(refused, 0.99),
+    other: answers.length - good.length - refused.length,
+    failed,
+  };
+}
+
+/** Every connection asks as soon as it is answered. */
+export async function closedLoop(port, request, { connections, seconds, stop = () => false }) {
+  const answers = [];
+  let failed = 0;
+  const began = performance.now();
+  const one = async () => {
+    const connection = new Connection(port);
+    while (performance.now() - began < seconds * 1000 && !stop()) {
+      try {
+        answers.push(await connection.ask(request));
+      } catch (error) {
+        if (error.unsent) break;
+        failed += 1;
+      }
+    }
+    connection.close();
+  };
+  await Promise.all(Array.from({ length: connections }, one));
+  return tell(answers, failed, (performance.now() - began) / 1000);
+}
+
+/** Requests come at a rate, whether or not those before are answered, over as many connections as that takes. */
+export async function openLoop(port, request, { perSecond, seconds, most = 2000 }) {
+  const answers = [];
+  const free = [];
+  const open = new Set();
+  let [failed, made, unsent, sent] = [0, 0, 0, 0];
+  const began = performance.now();
+  while (performance.now() - began < seconds * 1000) {
+    const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
+    for (; sent < due; sent++) {
+      const connection = free.pop() ?? (made < most ? (made++, new Connection(port)) : undefined);
+      if (connection === undefined) {
+        unsent += 1;
+        continue;
+      }
+      const asked = connection
+        .ask(request)
+        .then((answer) => answers.push(answer))
+        .catch(() => (failed += 1))
+        .finally(() => {
+          free.push(connection);
+          open.delete(asked);
+        });
+      open.add(asked);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(open);
+  for (const connection of free) connection.close();
+  return { ...tell(answers, failed, seconds), unsent };
+}
