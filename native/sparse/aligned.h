@@ -62,6 +62,30 @@ struct CacheLineAllocator {
 template <typename T>
 using AlignedVector = std::vector<T, CacheLineAllocator<T>>;
 
+// Leaves what `resize` adds unset, for those who write all of it at once.
+template <typename T>
+struct UnsetAllocator : CacheLineAllocator<T> {
+  using value_type = T;
+  template <typename U>
+  struct rebind {
+    using other = UnsetAllocator<U>;
+  };
+  UnsetAllocator() = default;
+  template <typename U>
+  UnsetAllocator(const UnsetAllocator<U>&) {}
+  template <typename U>
+  void construct(U* p) {
+    ::new (static_cast<void*>(p)) U;
+  }
+  template <typename U, typename... Args>
+  void construct(U* p, Args&&... args) {
+    ::new (static_cast<void*>(p)) U(static_cast<Args&&>(args)...);
+  }
+};
+
+template <typename T>
+using UnsetVector = std::vector<T, UnsetAllocator<T>>;
+
 }  // namespace espalier
 
 #endif  // ESPALIER_NATIVE_SPARSE_ALIGNED_H_

@@ -38,8 +38,8 @@ const char* check_csr(const CsrView& csr, size_t row_ptr_length, size_t col_idx_
 Csr copy_csr(const CsrView& csr) {
   const size_t nnz = csr.nnz();
   return {csr.rows, csr.cols, std::vector<int32_t>(csr.row_ptr, csr.row_ptr + csr.rows + 1),
-          std::vector<int32_t>(csr.col_idx, csr.col_idx + nnz),
-          std::vector<float>(csr.values, csr.values + nnz)};
+          UnsetVector<int32_t>(csr.col_idx, csr.col_idx + nnz),
+          UnsetVector<float>(csr.values, csr.values + nnz)};
 }
 
 Csr csr_from_dense(const float* dense, uint32_t rows, uint32_t cols) {

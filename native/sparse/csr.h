@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "sparse/aligned.h"
+
 namespace espalier {
 
 // A view of CSR arrays somebody else owns.
@@ -25,8 +27,8 @@ struct Csr {
   uint32_t rows = 0;
   uint32_t cols = 0;
   std::vector<int32_t> row_ptr;
-  std::vector<int32_t> col_idx;
-  std::vector<float> values;
+  UnsetVector<int32_t> col_idx;
+  UnsetVector<float> values;
 
   CsrView view() const { return {rows, cols, row_ptr.data(), col_idx.data(), values.data()}; }
 };

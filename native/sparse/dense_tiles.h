@@ -21,7 +21,7 @@ inline constexpr uint32_t kDenseTileRows = 16;
 struct DenseTiles {
   uint32_t rows = 0;
   uint32_t cols = 0;
-  AlignedVector<float> weights;  // [ceil(rows / 16)][cols][16]
+  UnsetVector<float> weights;  // [ceil(rows / 16)][cols][16]
 };
 
 DenseTiles pack_dense_tiles(const CsrView& csr);

@@ -329,6 +329,23 @@ TEST(LinearChoice, DenseForDenseAndSparseForSparse) {
 }
 
 // Few non-zeros in a matrix that would be enormous: no layout may take memory or time for the rest.
+TEST(LinearChoice, AMatrixWithoutZerosIsHeldOnce) {
+  const Csr csr = random_csr(50, 40, 0.0, 71);
+  const auto linear = make_linear(csr, nullptr, kRelu, {Isa::kPortable, "dense"});
+  const size_t before = linear->bytes();
+  // Each size that is prepared takes the matrix back from the tiles of the one before.
+  for (int n : {1, 64, 3, 16, 1}) {
+    const auto inputs = random_floats(static_cast<size_t>(n) * csr.cols, 72 + n);
+    if (n <= kSampleMajorMax) {
+      ASSERT_NO_FATAL_FAILURE(run_samples(*linear, csr, nullptr, kRelu, n, 1, inputs));
+    } else {
+      ASSERT_NO_FATAL_FAILURE(run_panel(*linear, csr, nullptr, kRelu, n, 64, 1, inputs));
+    }
+    EXPECT_LT(linear->bytes(), before);
+    EXPECT_EQ(linear->nnz(), csr.values.size());
+  }
+}
+
 TEST(LinearChoice, AlmostEmptyMatricesStaySmall) {
   Csr csr;
   csr.rows = 1u << 16;

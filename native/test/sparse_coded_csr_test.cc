@@ -116,14 +116,14 @@ TEST(CodedCsr, WithoutZeros) {
   coded.codes = bytes_of({1, 2, 3, 4, 5, 6, 7, 8});
   EXPECT_EQ(coded.decode(csr), "");
   EXPECT_EQ(csr.row_ptr, (std::vector<int32_t>{0, 4, 8}));
-  EXPECT_EQ(csr.col_idx, (std::vector<int32_t>{0, 1, 2, 3, 0, 1, 2, 3}));
+  EXPECT_EQ(csr.col_idx, (UnsetVector<int32_t>{0, 1, 2, 3, 0, 1, 2, 3}));
 }
 
 TEST(CodedCsr, EveryFloat16) {
   Coded coded;
   coded.spec.rows = 1;
   coded.spec.code = ValueCode::kFloat16;
-  std::vector<float> expected;
+  UnsetVector<float> expected;
   for (uint32_t half = 0; half < 65536; ++half) {
     const uint32_t exponent = half >> 10 & 31, mantissa = half & 1023;
     if (exponent == 31 || (half & 0x7fff) == 0) continue;
@@ -153,13 +153,13 @@ TEST(CodedCsr, PalettesAndSplits) {
   coded.palette = bytes_of({7, -1});
   coded.codes = {1, 0, 1};
   EXPECT_EQ(coded.decode(csr), "");
-  EXPECT_EQ(csr.values, (std::vector<float>{-1, 7, -1}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{-1, 7, -1}));
   coded.codes[2] = 2;
   EXPECT_EQ(coded.decode(csr), "the index of a value lies outside of its list");
   coded.spec.code = ValueCode::kPalette16;
   coded.codes = {0, 0, 1, 0, 1, 0};
   EXPECT_EQ(coded.decode(csr), "");
-  EXPECT_EQ(csr.values, (std::vector<float>{7, -1, -1}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{7, -1, -1}));
 
   coded = sample();
   coded.spec.code = ValueCode::kSplit;
@@ -167,7 +167,7 @@ TEST(CodedCsr, PalettesAndSplits) {
   coded.codes = {0, 0, 0x80, 0, 0, 0, 0, 0, 0x80};
   coded.high = {0 | 1 << 2 | 2 << 4};
   EXPECT_EQ(coded.decode(csr), "");
-  EXPECT_EQ(csr.values, (std::vector<float>{1, 2, -1}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{1, 2, -1}));
   coded.high = {3};
   EXPECT_EQ(coded.decode(csr), "the index of a value lies outside of its list");
   coded.high = {0, 0};
@@ -180,7 +180,7 @@ TEST(CodedCsr, Bfloat16AndInt8) {
   coded.spec.code = ValueCode::kBfloat16;
   coded.codes = {0x80, 0x3f, 0x00, 0xc0, 0x01, 0x00};
   EXPECT_EQ(coded.decode(csr), "");
-  EXPECT_EQ(csr.values, (std::vector<float>{1, -2, std::ldexp(1.0f, -133)}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{1, -2, std::ldexp(1.0f, -133)}));
   coded.codes[1] = 0x7f;
   EXPECT_EQ(coded.decode(csr), "values must be finite and not zero");
 
@@ -190,7 +190,7 @@ TEST(CodedCsr, Bfloat16AndInt8) {
   EXPECT_EQ(coded.decode(csr), "the scales must be one a row of int8");
   coded.scales = bytes_of({0.5f, -2});
   EXPECT_EQ(coded.decode(csr), "");
-  EXPECT_EQ(csr.values, (std::vector<float>{63.5f, -0.5f, -6}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{63.5f, -0.5f, -6}));
   coded.codes[1] = 0;
   EXPECT_EQ(coded.decode(csr), "values must be finite and not zero");
   coded.codes[1] = 1;

@@ -23,8 +23,8 @@ Csr example() {
 TEST(Csr, FromDense) {
   const Csr csr = example();
   EXPECT_EQ(csr.row_ptr, (std::vector<int32_t>{0, 2, 2, 4, 6}));
-  EXPECT_EQ(csr.col_idx, (std::vector<int32_t>{1, 3, 0, 2, 2, 3}));
-  EXPECT_EQ(csr.values, (std::vector<float>{2, 3, 1, -4, 5, 6}));
+  EXPECT_EQ(csr.col_idx, (UnsetVector<int32_t>{1, 3, 0, 2, 2, 3}));
+  EXPECT_EQ(csr.values, (UnsetVector<float>{2, 3, 1, -4, 5, 6}));
   EXPECT_EQ(check(csr), nullptr);
 }
 

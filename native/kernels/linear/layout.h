@@ -30,6 +30,11 @@ class Layout {
   // Of the packed weights.
   virtual ValueFormat values() const { return ValueFormat::kFloat32; }
 
+  // Whether the columns and values of a matrix without zeros can be told from the layout: then they
+  // are written to col_idx and values (rows * cols each).
+  virtual bool unpacks() const { return false; }
+  virtual void unpack(int32_t* /*col_idx*/, float* /*values*/) const {}
+
   // Compute the rows of `blocks`. False if the result holds a value that is not finite and may be
   // wrong for it: see DenseKernels.
   virtual bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,

@@ -34,6 +34,19 @@ class DenseLayout final : public Layout {
   }
   size_t bytes() const override { return tiles_.weights.size() * sizeof(float); }
 
+  bool unpacks() const override { return full_; }
+  void unpack(int32_t* col_idx, float* values) const override {
+    for (uint32_t row = 0; row < tiles_.rows; ++row) {
+      const float* lane = tiles_.weights.data() +
+                          size_t{row / kDenseTileRows} * tiles_.cols * kDenseTileRows +
+                          row % kDenseTileRows;
+      for (uint32_t col = 0; col < tiles_.cols; ++col, lane += kDenseTileRows) {
+        *col_idx++ = static_cast<int32_t>(col);
+        *values++ = *lane;
+      }
+    }
+  }
+
   // A matrix without zeros has nothing to be wrong about.
   bool run_samples(const SampleBatch& batch, const Epilogue& epilogue,
                    BlockRange blocks) const override {

@@ -52,6 +52,7 @@ class LinearImpl final : public Linear {
         activation_(activation),
         csr_(std::move(csr)) {
     if (options.values.has_value()) round_values(csr_, format_);
+    nnz_ = csr_.values.size();
     bias_.assign((csr_.rows + 15) / 16 * 16, 0.0f);
     if (bias != nullptr) std::copy(bias, bias + csr_.rows, bias_.begin());
     const bool fused = is_fused(activation.kind);
@@ -61,14 +62,16 @@ class LinearImpl final : public Linear {
 
   uint32_t rows() const override { return csr_.rows; }
   uint32_t cols() const override { return csr_.cols; }
-  size_t nnz() const override { return csr_.values.size(); }
+  size_t nnz() const override { return nnz_; }
 
   bool prepare(int n) override {
     Regime& regime = regimes_[regime_of(n)];
     if (regime.layout != nullptr) return true;
     try {
+      take_back_csr();
       choose(regime_size(regime_of(n)), regime);
       serve_from_nearest();
+      leave_csr_to_layout();
       return true;
     } catch (const std::bad_alloc&) {
       return false;
@@ -119,7 +122,8 @@ class LinearImpl final : public Linear {
   }
 
   size_t bytes() const override {
-    size_t total = csr_.row_ptr.size() * sizeof(int32_t) + nnz() * 8 + bias_.size() * sizeof(float);
+    size_t total = csr_.row_ptr.size() * sizeof(int32_t) + csr_.values.capacity() * 8 +
+                   bias_.size() * sizeof(float);
     for (int i = 0; i < kRegimes; ++i) {
       bool counted =
           regimes_[i].layout == nullptr || regimes_[i].layout->name() == std::string("csr");
@@ -146,6 +150,30 @@ class LinearImpl final : public Linear {
 
   static RowRange rows_of(const Layout& layout, BlockRange blocks) {
     return {layout.row_blocks().first_row(blocks.begin), layout.row_blocks().first_row(blocks.end)};
+  }
+
+  // A matrix without zeros that all regimes run as dense tiles: these say it all, in a third of the
+  // memory. Nothing of such a matrix is ever repaired.
+  void leave_csr_to_layout() {
+    const Layout* keeper = nullptr;
+    for (const Regime& regime : regimes_) {
+      if (regime.layout == nullptr) continue;
+      if (!regime.layout->unpacks()) return;
+      keeper = regime.layout.get();
+    }
+    if (keeper == nullptr) return;
+    keeper_ = keeper;
+    csr_.col_idx = UnsetVector<int32_t>();
+    csr_.values = UnsetVector<float>();
+  }
+  void take_back_csr() {
+    if (keeper_ == nullptr) return;
+    UnsetVector<int32_t> col_idx(nnz_);
+    UnsetVector<float> values(nnz_);
+    keeper_->unpack(col_idx.data(), values.data());
+    csr_.col_idx = std::move(col_idx);
+    csr_.values = std::move(values);
+    keeper_ = nullptr;
   }
 
   // A forced layout that has no kernel for n is no candidate: then the least cost decides.
@@ -292,7 +320,9 @@ class LinearImpl final : public Linear {
   Activation activation_;
   Epilogue epilogue_;
   void (*activate_)(Activation, float*, size_t) = nullptr;  // set where the kernels do not fuse it
-  Csr csr_;
+  Csr csr_;  // without columns and values while keeper_ has them
+  size_t nnz_;
+  const Layout* keeper_ = nullptr;
   AlignedVector<float> bias_;
   std::array<Regime, kRegimes> regimes_;
   std::array<const Regime*, kRegimes> serving_{};  // the prepared regime that each one runs

@@ -177,9 +177,13 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   Csr whole = own_matrix(weight, "weight");
   std::vector<std::unique_ptr<Linear>> linears;
   if (groups == 1) {
+    const bool full = whole.values.size() == size_t{whole.rows} * whole.cols;
     linears.push_back(Linear::make(std::move(whole), bias.data, spec.activation, options));
     if (linears.back() == nullptr) throw std::bad_alloc();
-    return std::make_unique<Conv>(shape, channels, std::move(linears), context.isa);
+    auto conv = std::make_unique<Conv>(shape, channels, std::move(linears), context.isa);
+    // Without zeros it becomes dense tiles here and now: as CSR it would wait in twice the memory.
+    if (full && !conv->prepare(1)) throw std::bad_alloc();
+    return conv;
   }
   std::vector<int32_t> row_ptr(group_rows + 1);
   for (uint64_t g = 0; g < groups; ++g) {

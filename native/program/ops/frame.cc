@@ -28,7 +28,13 @@ class Frame final : public ImageOperation {
     for_units(call, part, parts, [&](int s, size_t channel) {
       const float* x = sample(call, 0, s) + channel * in_plane_;
       float* y = output(call, s) + channel * out_plane_;
-      std::fill(y, y + out_plane_, fill_);
+      const bool plain = shape_.frame.stride_y == 1 && shape_.frame.stride_x == 1 &&
+                         shape_.up_y == 1 && shape_.up_x == 1;
+      if (plain) {
+        fill_around(y);
+      } else {
+        std::fill(y, y + out_plane_, fill_);
+      }
       for (uint64_t row = 0; row < shape_.height; ++row) {
         copy_row(x + row * shape_.width, shape_.top + row * shape_.up_y, y);
       }
@@ -36,11 +42,35 @@ class Frame final : public ImageOperation {
   }
 
  private:
+  // What the image's rows leave of a frame without phases.
+  void fill_around(float* y) const {
+    const uint64_t width = shape_.frame.width, end = shape_.left + shape_.width;
+    float* row = y + shape_.top * width;
+    std::fill(y, row, fill_);
+    for (uint64_t i = 0; i < shape_.height; ++i, row += width) {
+      std::fill(row, row + shape_.left, fill_);
+      std::fill(row + end, row + width, fill_);
+    }
+    std::fill(row, y + out_plane_, fill_);
+  }
+
   // Columns of an image row fall into phases in turn.
   void copy_row(const float* x, uint64_t to_row, float* y) const {
     const uint64_t stride = shape_.frame.stride_x;
     if (stride == 1 && shape_.up_x == 1) {
       std::memcpy(y + shape_.frame.at(to_row, shape_.left), x, shape_.width * sizeof(float));
+      return;
+    }
+    if (shape_.up_x == 1) {
+      for (uint64_t phase = 0; phase < std::min(stride, shape_.width); ++phase) {
+        float* __restrict to = y + shape_.frame.at(to_row, shape_.left + phase);
+        const uint64_t count = (shape_.width - phase + stride - 1) / stride;
+        if (stride == 2) {
+          for (uint64_t i = 0; i < count; ++i) to[i] = x[phase + 2 * i];
+        } else {
+          for (uint64_t i = 0; i < count; ++i) to[i] = x[phase + stride * i];
+        }
+      }
       return;
     }
     for (uint64_t col = 0; col < shape_.width; ++col) {
