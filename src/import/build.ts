@@ -1,13 +1,14 @@
 /** Model config + weights → Network: calls of layers in an order in which they can be computed. */
 import { EspalierError } from '../errors.js';
 import type { Origin } from '../network/config.js';
-import { own, unsupported, wrong } from '../network/config.js';
+import { unsupported, wrong } from '../network/config.js';
 import type { WeightSpec } from '../network/layers/kind.js';
 import { checkValue, sameShape, showShape } from '../network/shapes.js';
 import type { Network, Node, Tensor, Value } from '../network/types.js';
 import type { OrderedCall } from './calls.js';
 import { Calls } from './calls.js';
 import { inputPart, modelInputs, outputName, uncalled, uniquePorts } from './ends.js';
+import { Masks } from './masks.js';
 import type { Model, ParsedLayer, Part } from './parts.js';
 import { Parser, inLayer } from './parts.js';
 import { prunedWeights, withPruning } from './pruned.js';
@@ -53,9 +54,6 @@ interface StoredLayer {
   readonly specs: readonly WeightSpec[];
 }
 
-/** The mask of a value: its index, or that there are several which are not one. */
-type Mask = number | 'several';
-
 /** A tensor among the arguments of a call. */
 class ValueArgument {
   constructor(readonly value: number) {}
@@ -81,11 +79,7 @@ class Builder {
   private readonly stored: StoredLayer[] = [];
   private readonly layerIndex = new Map<ParsedLayer, Map<string, number>>();
   private readonly values: Value[] = [];
-  private readonly masks = new Map<number, Mask>();
-  /** Masks that layers made, by how Keras 3 writes them as operations on the layer's input. */
-  private readonly written = new Map<string, number>();
-  /** NotEqual before its Any, which alone is no mask: stands for it under a negative number. */
-  private readonly halves: string[] = [];
+  private readonly masks = new Masks();
   private readonly nodes: Node[] = [];
   private readonly calls = new Map<ModelConfig, Calls>();
   private readonly orders = new Map<ModelConfig, OrderedCall[]>();
@@ -193,7 +187,7 @@ class Builder {
       const args = new Map(Object.entries(call.kwargs).map(([name, value]) => [name, resolve(value)]));
       if (part.type === 'mask') {
         const mask = inLayer(layer.name, layer.className, () =>
-          this.maskOperation(part, values, call.constants),
+          this.masks.operation(part, values, call.constants),
         );
         results.set(key, [mask]);
         continue;
@@ -238,7 +232,7 @@ class Builder {
     if (inputs.length === 0) throw wrong('inbound_nodes', 'one input or more', 'none');
     let settings = kind.withArguments?.(parsed.settings, args) ?? parsed.settings;
     const masking = kind.masking?.(settings, this.origin) ?? 'drop';
-    const masks = inputs.map((input) => this.masks.get(input));
+    const masks = inputs.map((input) => this.masks.of(input));
     const given = tensors('mask', args.get('mask'));
     args.delete('mask');
     if (given.length > 0) masks[0] = given[0]!;
@@ -263,12 +257,8 @@ class Builder {
       }
     }
     const outputs = this.addNode(parsed, settings, inputs);
-    if (masking === 'make') {
-      const value = (settings as { maskValue?: number }).maskValue;
-      const made = value === undefined ? notEqual(inputs[0]!, 0) : `any ${notEqual(inputs[0]!, value)}`;
-      this.written.set(made, outputs[1]!);
-    }
-    return this.passMasks(masking, masks, outputs, settings);
+    if (masking === 'make') this.masks.make(inputs[0]!, outputs[1]!, settings);
+    return this.masks.pass(masking, masks, outputs, settings);
   }
 
   private addNode(parsed: ParsedLayer, settings: unknown, inputs: readonly number[]): number[] {
@@ -317,68 +307,6 @@ class Builder {
     known.set(key, this.layers.length - 1);
     return this.layers.length - 1;
   }
-
-  /**
-   * The mask that an operation of Keras 3 stands for: one that a layer has made already. Others are refused.
-   */
-  private maskOperation(
-    part: Extract<Part, { type: 'mask' }>,
-    values: readonly number[],
-    constants: readonly number[],
-  ): number {
-    const [first, second] = values;
-    const { operation } = part;
-    if (operation === 'NotEqual' && values.length === 1 && constants.length === 1) {
-      const key = notEqual(first!, constants[0]!);
-      const made = this.written.get(key);
-      if (made !== undefined) return made;
-      this.halves.push(key);
-      return -this.halves.length;
-    }
-    if (operation === 'Any' && values.length === 1 && first! < 0 && own(part.config, 'keepdims') !== true) {
-      const made = this.written.get(`any ${this.halves[-first! - 1]!}`);
-      if (made !== undefined && lastAxis(own(part.config, 'axis'))) return made;
-    }
-    if (operation.startsWith('Logical') && values.length === 2 && first === second && first! >= 0)
-      return first!;
-    throw unsupported(
-      'class_name',
-      `the operation ${operation}`,
-      'use the masks that Masking and Embedding make',
-    );
-  }
-
-  /** Notes which outputs have a mask; a made mask is no output that the model's graph knows. */
-  private passMasks(
-    masking: string,
-    masks: readonly (Mask | undefined)[],
-    outputs: number[],
-    settings: unknown,
-  ): number[] {
-    if (masking === 'make') {
-      this.masks.set(outputs[0]!, outputs[1]!);
-      return outputs.slice(0, 1);
-    }
-    const passes = masking === 'pass' || masking === 'take-and-pass' || masking === 'merge';
-    if (!passes) return outputs;
-    const there = [...new Set(masks.filter((mask) => mask !== undefined))];
-    if (masking !== 'merge') {
-      const mask = masks[0];
-      // Both directions of a Bidirectional that does not merge have the mask; states have none.
-      const both = (settings as { mergeMode?: unknown } | null)?.mergeMode === null;
-      if (mask !== undefined)
-        outputs.slice(0, both ? 2 : 1).forEach((output) => this.masks.set(output, mask));
-    } else if (there.length > 0) {
-      this.masks.set(outputs[0]!, there.length === 1 ? there[0]! : 'several');
-    }
-    return outputs;
-  }
-}
-
-const notEqual = (value: number, constant: number): string => `${value} != ${constant}`;
-
-function lastAxis(axis: unknown): boolean {
-  return axis === -1 || (Array.isArray(axis) && axis.length === 1 && axis[0] === -1);
 }
 
 /** The tensors of an argument that may be one, a list, or null. */
