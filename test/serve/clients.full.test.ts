@@ -48,7 +48,8 @@ beforeAll(async () => {
 /** A program of another process, while the event loop of this one goes on. */
 function run(command: string, args: string[], input = ''): Promise<{ status: number | null; text: string }> {
   return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { env: { ...process.env, PYTHONPATH: path } });
+    // schemathesis keeps a folder of its own where it runs.
+    const child = spawn(command, args, { cwd: tmpdir(), env: { ...process.env, PYTHONPATH: path } });
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
     child.stderr.on('data', (chunk: Buffer) => (text += chunk.toString()));
