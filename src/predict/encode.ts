@@ -41,7 +41,7 @@ export async function storedEncoder(path: string): Promise<RowEncoder | undefine
       return {
         width: 1 + column.categories.length,
         write(value: unknown, target: Float32Array, at: number) {
-          const text = missing(value) ? '' : String(value as string).trim();
+          const text = missing(value) ? '' : String(value).trim();
           // Categories such as "1": a table of numbers may say "1.0". The first place is for all that is not known.
           const place = text === '' ? 0 : (places.get(text) ?? places.get(String(Number(text))) ?? 0);
           target[at + place] = 1;

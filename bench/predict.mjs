@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+/**
+ * `espalier predict` beside tfjs-node on a table of random numbers, npy in and npy out, 4096 rows at a time, each in a
+ * process of its own on one core: `node bench/predict.mjs [--rows 1000000] [--formats npy,csv]`. The rival reads the same file
+ * in the same pieces and writes the same scores; both are timed from the start of the process to its end.
+ */
+import { spawn } from 'node:child_process';
+import {
+  createReadStream,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { espBytes } from '../dist/measure/source.js';
+import { toTfjs } from '../dist/measure/tfjs.js';
+import { networkOf } from './networks.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '1000000' },
+    formats: { type: 'string', default: 'npy' },
+    rival: { type: 'string' },
+    units: { type: 'string', default: '16,64,32,32,5' },
+    'no-tfjs': { type: 'boolean', default: false },
+  },
+});
+const units = options.units.split(',').map(Number);
+const rows = Number(options.rows);
+const BATCH = 4096;
+
+/** The header of an npy file of float32. */
+function npyHeader(columns) {
+  const header = Buffer.alloc(128, ' ');
+  header.write('\x93NUMPY\x01\x00v\x00', 0, 'latin1');
+  header.write(`{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${columns}), }`, 10, 'latin1');
+  header[127] = 10;
+  return header;
+}
+
+/** tfjs-node over the file at options.rival. */
+async function rival(folder) {
+  const tf = await import('@tensorflow/tfjs-node');
+  const model = await tf.loadLayersModel(`file://${join(folder, 'model.json')}`);
+  const out = openSync(join(folder, 'rival.npy'), 'w');
+  writeSync(out, npyHeader(units.at(-1)));
+  const size = BATCH * units[0] * 4;
+  const score = (bytes) => {
+    const data = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    const x = tf.tensor2d(data, [data.length / units[0], units[0]]);
+    const y = model.predict(x, { batchSize: BATCH });
+    writeSync(out, y.dataSync());
+    x.dispose();
+    y.dispose();
+  };
+  let rest = Buffer.alloc(0);
+  for await (const chunk of createReadStream(join(folder, 'in.npy'), {
+    start: 128,
+    highWaterMark: 1 << 20,
+  })) {
+    rest = Buffer.concat([rest, chunk]);
+    for (; rest.length >= size; rest = rest.subarray(size)) score(rest.subarray(0, size));
+  }
+  if (rest.length > 0) score(rest);
+}
+
+/** Seconds of a process, and the most memory that it had, in MB. */
+function timeOf(args) {
+  return new Promise((resolve, reject) => {
+    const began = performance.now();
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    let [peak, errors] = [0, ''];
+    child.stderr.on('data', (chunk) => (errors += chunk.toString()));
+    const watch = setInterval(() => {
+      try {
+        const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+        peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+      } catch {
+        // It has just ended.
+      }
+    }, 50);
+    child.on('exit', (code) => {
+      clearInterval(watch);
+      if (code !== 0) reject(new Error(errors));
+      else resolve({ seconds: (performance.now() - began) / 1000, peak });
+    });
+  });
+}
+
+if (options.rival !== undefined) {
+  await rival(options.rival);
+} else {
+  const folder = mkdtempSync(join(tmpdir(), 'espalier-bench-predict-'));
+  try {
+    const program = networkOf(units, 0.75);
+    writeFileSync(join(folder, 'model.esp'), await espBytes(program));
+    const { manifest, weights } = toTfjs(program);
+    writeFileSync(join(folder, 'weights.bin'), weights);
+    writeFileSync(join(folder, 'model.json'), JSON.stringify(manifest));
+    const formats = options.formats.split(',');
+    const files = Object.fromEntries(
+      formats.map((format) => [format, openSync(join(folder, `in.${format}`), 'w')]),
+    );
+    if (files.npy !== undefined) writeSync(files.npy, npyHeader(units[0]));
+    const names = Array.from({ length: units[0] }, (_, i) => `c${i}`);
+    if (files.csv !== undefined) writeSync(files.csv, `${names.join(',')}\n`);
+    for (let row = 0; row < rows; row += 10_000) {
+      const count = Math.min(10_000, rows - row);
+      const data = Float32Array.from({ length: count * units[0] }, () => Math.random() - 0.5);
+      if (files.npy !== undefined) writeSync(files.npy, data);
+      if (files.csv === undefined) continue;
+      const lines = Array.from({ length: count }, (_, i) =>
+        data.subarray(i * units[0], (i + 1) * units[0]).join(','),
+      );
+      writeSync(files.csv, `${lines.join('\n')}\n`);
+    }
+    const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
+    const table = [];
+    const tell = (name, { seconds, peak }) =>
+      table.push({
+        name,
+        'rows/s': Math.round(rows / seconds),
+        seconds: Number(seconds.toFixed(2)),
+        'peak RSS MB': Math.round(peak),
+      });
+    for (const format of formats) {
+      const io = ['--input', join(folder, `in.${format}`), '--output', join(folder, `out.${format}`)];
+      tell(
+        `espalier predict, ${format}`,
+        await timeOf([main, 'predict', join(folder, 'model.esp'), ...io, '--threads', '1']),
+      );
+    }
+    if (!options['no-tfjs'] && formats.includes('npy')) {
+      const own = [fileURLToPath(import.meta.url), '--rows', options.rows, '--units', options.units];
+      tell('tfjs-node, npy', await timeOf([...own, '--rival', folder]));
+      const read = (name) => {
+        const bytes = readFileSync(join(folder, name)).subarray(128);
+        return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+      };
+      const [ours, theirs] = [read('out.npy'), read('rival.npy')];
+      const worst = ours.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i])), 0);
+      console.log(`${rows} rows, ${units.join('-')} at 0.75; largest difference ${worst.toExponential(1)}`);
+      if (!(worst < 1e-3) || ours.length !== theirs.length) throw new Error('the scores differ');
+    }
+    console.table(table);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
