@@ -111,9 +111,9 @@ function toNumber(value: unknown): number | undefined {
     case 'boolean':
       return Number(value);
     case 'string': {
-      if (value.trim() === '') return undefined;
       const number = Number(value);
-      return Number.isNaN(number) ? undefined : number;
+      // Nothing but blanks is 0 to Number.
+      return Number.isNaN(number) || (number === 0 && value.trim() === '') ? undefined : number;
     }
     default:
       return undefined;

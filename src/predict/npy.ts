@@ -2,20 +2,23 @@
 import { invalid } from '../errors.js';
 import type { Batch, SourceOptions } from './gather.js';
 
-const TYPES: Record<string, { bytes: number; read: (view: DataView, at: number) => number }> = {
-  '<f4': { bytes: 4, read: (view, at) => view.getFloat32(at, true) },
-  '<f8': { bytes: 8, read: (view, at) => view.getFloat64(at, true) },
-  '<i4': { bytes: 4, read: (view, at) => view.getInt32(at, true) },
-  '<i8': { bytes: 8, read: (view, at) => Number(view.getBigInt64(at, true)) },
-  '|u1': { bytes: 1, read: (view, at) => view.getUint8(at) },
-  '|i1': { bytes: 1, read: (view, at) => view.getInt8(at) },
-  '|b1': { bytes: 1, read: (view, at) => view.getUint8(at) },
+/** Float32 of bytes that begin at any address; a copy. Machines that the addon is built for are little endian. */
+type Read = (bytes: ArrayBuffer) => Float32Array;
+
+const TYPES: Record<string, { bytes: number; read: Read }> = {
+  '<f4': { bytes: 4, read: (bytes) => new Float32Array(bytes) },
+  '<f8': { bytes: 8, read: (bytes) => new Float32Array(new Float64Array(bytes)) },
+  '<i4': { bytes: 4, read: (bytes) => new Float32Array(new Int32Array(bytes)) },
+  '<i8': { bytes: 8, read: (bytes) => Float32Array.from(new BigInt64Array(bytes), Number) },
+  '|u1': { bytes: 1, read: (bytes) => new Float32Array(new Uint8Array(bytes)) },
+  '|i1': { bytes: 1, read: (bytes) => new Float32Array(new Int8Array(bytes)) },
+  '|b1': { bytes: 1, read: (bytes) => new Float32Array(new Uint8Array(bytes)) },
 };
 
 interface Header {
   readonly length: number;
   readonly bytes: number;
-  readonly read: (view: DataView, at: number) => number;
+  readonly read: Read;
   readonly rows: number;
 }
 
@@ -71,8 +74,9 @@ export async function* npy(chunks: AsyncIterable<Buffer>, options: SourceOptions
       const wanted = Math.min(batch, header.rows - rows);
       const size = wanted * features * bytes;
       if (buffer.length < size) break;
-      const view = new DataView(buffer.buffer, buffer.byteOffset, size);
-      const data = Float32Array.from({ length: wanted * features }, (_, i) => read(view, i * bytes));
+      const bytesOfRows = new Uint8Array(size);
+      bytesOfRows.set(buffer.subarray(0, size));
+      const data = read(bytesOfRows.buffer);
       buffer = buffer.subarray(size);
       rows += wanted;
       yield { rows: wanted, data, kept: new Map(), done };

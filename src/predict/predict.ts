@@ -201,8 +201,9 @@ async function score(model: Scorer, names: readonly ScoreName[], piece: Batch): 
   const scores = names.map(({ output, feature, name }) => {
     const all = outputs[output]!;
     const size = all.length / rows;
-    const values =
-      size === 1 ? all : Float32Array.from({ length: rows }, (_, row) => all[row * size + feature]!);
+    if (size === 1) return { name, values: all };
+    const values = new Float32Array(rows);
+    for (let row = 0, at = feature; row < rows; row++, at += size) values[row] = all[at]!;
     return { name, values };
   });
   return { rows, kept, scores };

@@ -40,10 +40,20 @@ async function csvEncoder(): Promise<Encoder> {
   const { default: papa } = await import('papaparse');
   return {
     batch({ rows, kept, scores }, first) {
-      const columns: ArrayLike<unknown>[] = [...kept.values(), ...scores.map(({ values }) => values)];
-      const data = Array.from({ length: rows }, (_, row) => columns.map((column) => column[row]));
-      if (first) data.unshift([...kept.keys(), ...scores.map(({ name }) => name)]);
-      return Buffer.from(`${papa.unparse(data, { newline: '\n' })}\n`);
+      const names = [...kept.keys(), ...scores.map(({ name }) => name)];
+      let text = first ? `${papa.unparse([names])}\n` : '';
+      if (kept.size > 0) {
+        const columns: ArrayLike<unknown>[] = [...kept.values(), ...scores.map(({ values }) => values)];
+        const data = Array.from({ length: rows }, (_, row) => columns.map((column) => column[row]));
+        if (rows > 0) text += `${papa.unparse(data, { newline: '\n' })}\n`;
+        return Buffer.from(text);
+      }
+      // Numbers need no quotes.
+      for (let row = 0; row < rows; row++) {
+        for (let k = 0; k < scores.length; k++) text += `${k === 0 ? '' : ','}${scores[k]!.values[row]}`;
+        text += '\n';
+      }
+      return Buffer.from(text);
     },
     end: nothing,
   };
