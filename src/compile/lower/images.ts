@@ -17,30 +17,27 @@ import type {
 } from '../../network/layers/conv.js';
 import { windowsOf } from '../../network/layers/conv.js';
 import { transposedShape, type ConvTransposeSettings } from '../../network/layers/conv-transpose.js';
-import { poolingWindows, type PoolingSettings } from '../../network/layers/pooling.js';
-import { bilinearTap, type BorderSettings, type UpSamplingSettings } from '../../network/layers/spatial.js';
 import { frameFloats, planeFloats, type Window } from '../image-operations.js';
 import type { Matrix } from '../program.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
-import { maskedMean } from './sequences.js';
 
-const UNIT: Axis = { kernel: 1, stride: 1, dilation: 1, padding: 'valid' };
+export const UNIT: Axis = { kernel: 1, stride: 1, dilation: 1, padding: 'valid' };
 
-interface Size {
+export interface Size {
   readonly height: number;
   readonly width: number;
   readonly channels: number;
 }
 
 /** [batch, height, width, channels] or [batch, width, channels]. */
-function sizeOf(shape: readonly number[]): Size {
+export function sizeOf(shape: readonly number[]): Size {
   const [height, width, channels] = shape.length === 3 ? [1, shape[1], shape[2]] : shape.slice(1);
   return { height: height, width: width as number, channels: channels as number };
 }
 
 /** Axes as [y, x]; one axis is x. */
-const both = <T>(axes: readonly T[], unit: T): readonly [T, T] =>
+export const both = <T>(axes: readonly T[], unit: T): readonly [T, T] =>
   axes.length === 1 ? [unit, axes[0] as T] : [axes[0] as T, axes[1] as T];
 
 export function toPlanes(context: LoweringContext, input: number, { height, width, channels }: Size): number {
@@ -69,7 +66,7 @@ function frameAxis(extent: number, window: Axis): FrameAxis & { readonly out: nu
 }
 
 /** Puts planes into a frame where the windows need one; returns what they read and how. */
-function framed(
+export function framed(
   context: LoweringContext,
   planes: number,
   size: Size,
@@ -149,7 +146,7 @@ function addConv(
 const windowAxes = (settings: Parameters<typeof windowsOf>[0]): readonly [Axis, Axis] =>
   both(windowsOf(settings), UNIT);
 
-const frameAxes = (size: Size, [wy, wx]: readonly [Axis, Axis]) =>
+export const frameAxes = (size: Size, [wy, wx]: readonly [Axis, Axis]) =>
   [frameAxis(size.height, wy), frameAxis(size.width, wx)] as const;
 
 const biasOf = (context: LoweringContext, settings: WindowSettings): Float32Array | null =>
@@ -268,137 +265,4 @@ export const separableConv: Lowering = (context) => {
   const axes = frameAxes(middle.size, windows);
   const made = addConv(context, middle.value, middle.size, axes, windows, parts);
   return finish(context, made.value, made.size, settings.activation);
-};
-
-/** 1 over the number of pixels of the image in each window. */
-function windowShares(size: Size, [wy, wx]: readonly [Axis, Axis]): Float32Array {
-  const counts = (extent: number, window: Axis): number[] =>
-    Array.from({ length: windowExtent(extent, window) }, (_, out) => {
-      const start = out * window.stride - padBefore(extent, window);
-      return Math.min(start + window.kernel, extent) - Math.max(start, 0);
-    });
-  const columns = counts(size.width, wx);
-  return Float32Array.from(counts(size.height, wy).flatMap((row) => columns.map((col) => 1 / (row * col))));
-}
-
-export function pooling(average: boolean): Lowering {
-  return (context) => {
-    const settings = context.layer.settings as PoolingSettings;
-    const size = sizeOf(context.inputShapes[0] ?? []);
-    const windows = both(poolingWindows(settings), UNIT);
-    const planes = toPlanes(context, context.inputs[0] as number, size);
-    const { input, window } = framed(
-      context,
-      planes,
-      size,
-      frameAxes(size, windows),
-      windows,
-      average ? 0 : 1,
-    );
-    const scale = average ? windowShares(size, windows) : null;
-    const out: Size = { height: window.outHeight, width: window.outWidth, channels: size.channels };
-    const value = context.add(
-      { op: 'pool', input, channels: size.channels, ...window, scale },
-      out.channels * planeFloats(out.height * out.width),
-    );
-    return toPixels(context, value, out);
-  };
-}
-
-export function globalPooling(average: boolean): Lowering {
-  return (context) => {
-    if (context.inputs.length > 1) return maskedMean(context);
-    const size = sizeOf(context.inputShapes[0] ?? []);
-    const planes = toPlanes(context, context.inputs[0] as number, size);
-    const { channels } = size;
-    return context.add(
-      { op: 'global_pool', input: planes, channels, pixels: size.height * size.width, mean: average ? 1 : 0 },
-      channels,
-    );
-  };
-}
-
-/** A frame whose windows are its pixels, one by one: keep-planes joins it with the frame of what follows. */
-export const zeroPadding: Lowering = (context) => {
-  const { amounts } = context.layer.settings as BorderSettings;
-  const size = sizeOf(context.inputShapes[0] ?? []);
-  const [[top, bottom], [left, right]] = both(amounts, [0, 0] as const);
-  const planes = toPlanes(context, context.inputs[0] as number, size);
-  const [height, width] = [top + size.height + bottom, left + size.width + right];
-  const axes = [
-    { before: top, up: 1, length: height, out: height },
-    { before: left, up: 1, length: width, out: width },
-  ] as const;
-  const { input, window } = framed(context, planes, size, axes, [UNIT, UNIT], 0);
-  const out: Size = { height, width, channels: size.channels };
-  if (window.framed === 0) return context.inputs[0] as number;
-  const value = context.add(
-    { op: 'pool', input, channels: size.channels, ...window, scale: null },
-    out.channels * planeFloats(height * width),
-  );
-  return toPixels(context, value, out);
-};
-
-/** Each pixel of the output is one of the input. */
-function pick(
-  context: LoweringContext,
-  size: Size,
-  out: Size,
-  from: (y: number, x: number) => number,
-): number {
-  const index = new Int32Array(planeFloats(out.height * out.width)).fill(-1);
-  for (let y = 0; y < out.height; y++) {
-    for (let x = 0; x < out.width; x++) index[y * out.width + x] = from(y, x);
-  }
-  const planes = toPlanes(context, context.inputs[0] as number, size);
-  const value = context.add(
-    { op: 'gather', input: planes, repeat: size.channels, index },
-    out.channels * index.length,
-  );
-  return toPixels(context, value, out);
-}
-
-export const cropping: Lowering = (context) => {
-  const { amounts } = context.layer.settings as BorderSettings;
-  const size = sizeOf(context.inputShapes[0] ?? []);
-  const out = sizeOf(context.outputShapes[0] ?? []);
-  const [[top], [left]] = both(amounts, [0, 0] as const);
-  return pick(context, size, out, (y, x) => (y + top) * size.width + x + left);
-};
-
-export const upSampling: Lowering = (context) => {
-  const settings = context.layer.settings as UpSamplingSettings;
-  const size = sizeOf(context.inputShapes[0] ?? []);
-  const out = sizeOf(context.outputShapes[0] ?? []);
-  const [fy, fx] = both(settings.size, 1);
-  if (settings.interpolation === 'nearest') {
-    return pick(context, size, out, (y, x) => Math.floor(y / fy) * size.width + Math.floor(x / fx));
-  }
-  // Each plane times one matrix of at most four non-zeros a row.
-  const [rows, cols] = [planeFloats(out.height * out.width), planeFloats(size.height * size.width)];
-  const weight = context.once('bilinear', () => {
-    const values = new Float32Array(rows * cols);
-    for (let oy = 0; oy < out.height; oy++) {
-      const y = bilinearTap(oy, fy, size.height, settings.halfPixelCenters);
-      for (let ox = 0; ox < out.width; ox++) {
-        const x = bilinearTap(ox, fx, size.width, settings.halfPixelCenters);
-        const row = (oy * out.width + ox) * cols;
-        const put = (iy: number, ix: number, share: number): void => {
-          const at = row + iy * size.width + ix;
-          values[at] = (values[at] as number) + share;
-        };
-        put(y.low, x.low, (1 - y.fraction) * (1 - x.fraction));
-        put(y.low, x.high, (1 - y.fraction) * x.fraction);
-        put(y.high, x.low, y.fraction * (1 - x.fraction));
-        put(y.high, x.high, y.fraction * x.fraction);
-      }
-    }
-    return { format: 'dense', rows, cols, values };
-  });
-  const planes = toPlanes(context, context.inputs[0] as number, size);
-  const value = context.add(
-    { op: 'linear', input: planes, positions: size.channels, weight, bias: null, activation: LINEAR },
-    size.channels * rows,
-  );
-  return toPixels(context, value, out);
 };

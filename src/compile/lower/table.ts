@@ -3,22 +3,14 @@ import { activation } from './activation.js';
 import { dot, multiHeadAttention } from './attention.js';
 import { batchNormalization, normalization, rescaling } from './affine.js';
 import { dense } from './dense.js';
-import {
-  conv,
-  convTranspose,
-  cropping,
-  depthwiseConv,
-  globalPooling,
-  pooling,
-  separableConv,
-  upSampling,
-  zeroPadding,
-} from './images.js';
+import { conv, convTranspose, depthwiseConv, separableConv } from './images.js';
 import type { Lowering } from './lowering.js';
 import { add, average, concatenate, subtract } from './merge.js';
 import { groupNormalization, layerNormalization, unitNormalization } from './normalize.js';
 import { combine, permute, prelu, repeatVector } from './pick.js';
+import { globalPooling, pooling } from './pooling.js';
 import { bidirectional, recurrent } from './recurrent.js';
+import { cropping, upSampling, zeroPadding } from './resample.js';
 import { embedding, masking, timeDistributed } from './sequences.js';
 
 /** The same numbers in another shape, or nothing at all at inference: the value is shared. */
