@@ -12,7 +12,8 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { mobileNet } from '../examples/one-shot/models.mjs';
 import { prepareFlights, TARGET } from '../examples/flights/prepare.mjs';
-import { espBytes, networkOf } from './networks.mjs';
+import { espBytes } from '../dist/measure/source.js';
+import { networkOf } from './networks.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const asked = process.argv.slice(2);
