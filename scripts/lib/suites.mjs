@@ -69,35 +69,28 @@ export async function vitest(root, { args = [], report = 'build/vitest.json', en
   return outcome;
 }
 
-/** Keras 2 and 3 load what is exported. They are 1.5 GB once unpacked: installed for this suite alone. */
-export async function kerasTests(root) {
+/** A slow test file with the Python packages that it alone needs: they are installed for it, else it is one skip. */
+async function pythonTests(root, name, { cannot, variable }) {
   let folder;
   try {
-    ({ folder } = await installPythonHelpers(root, { file: 'keras.txt' }));
+    ({ folder } = await installPythonHelpers(root, { file: `${name}.txt` }));
   } catch (error) {
-    return { skips: [`Keras: it cannot be installed (${error.message.split('\n')[0]})`] };
+    return { skips: [`${cannot} cannot be installed (${error.message.split('\n')[0]})`] };
   }
   return vitest(root, {
-    args: ['keras.full.test.ts'],
-    report: 'build/vitest-keras.json',
-    env: { ESPALIER_FULL: '1', ESPALIER_KERAS_PYTHONPATH: folder },
+    args: [`${name}.full.test.ts`],
+    report: `build/vitest-${name}.json`,
+    env: { ESPALIER_FULL: '1', [variable]: folder },
   });
 }
 
+/** Keras 2 and 3 load what is exported. They are 1.5 GB once unpacked. */
+export const kerasTests = (root) =>
+  pythonTests(root, 'keras', { cannot: 'Keras: it', variable: 'ESPALIER_KERAS_PYTHONPATH' });
+
 /** Clients that others wrote ask a running server: tritonclient, schemathesis, curl. */
-export async function clientTests(root) {
-  let folder;
-  try {
-    ({ folder } = await installPythonHelpers(root, { file: 'clients.txt' }));
-  } catch (error) {
-    return { skips: [`clients: they cannot be installed (${error.message.split('\n')[0]})`] };
-  }
-  return vitest(root, {
-    args: ['clients.full.test.ts'],
-    report: 'build/vitest-clients.json',
-    env: { ESPALIER_FULL: '1', ESPALIER_CLIENTS_PYTHONPATH: folder },
-  });
-}
+export const clientTests = (root) =>
+  pythonTests(root, 'clients', { cannot: 'clients: they', variable: 'ESPALIER_CLIENTS_PYTHONPATH' });
 
 /** A file that fails to load has no tests of its own: it counts as one failure. */
 export function countVitest(root, report) {
