@@ -178,12 +178,15 @@ LoadOptions read_options(napi_env env, napi_value value) {
     }
     options.program.matrices.values = static_cast<ValueFormat>(known - kValueFormatNames);
   }
-  const napi_value tune = get("tune");
-  if (!js::is_undefined(env, tune)) {
-    if (napi_get_value_bool(env, tune, &options.program.matrices.tune) != napi_ok) {
-      js::refuse_value(env, kArgument, "options.tune", "true or false", tune);
+  const auto flag = [&](const char* name, bool* wanted) {
+    const napi_value given = get(name);
+    if (js::is_undefined(env, given)) return;
+    if (napi_get_value_bool(env, given, wanted) != napi_ok) {
+      js::refuse_value(env, kArgument, std::string("options.") + name, "true or false", given);
     }
-  }
+  };
+  flag("tune", &options.program.matrices.tune);
+  flag("cold", &options.program.matrices.cold);
   return options;
 }
 

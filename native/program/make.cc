@@ -71,6 +71,20 @@ size_t count(const OperationType& type, std::initializer_list<FieldKind> kinds) 
       }));
 }
 
+// Whether the weights of all matrices together, in the smallest of their layouts, leave no room for
+// themselves in the last-level cache: then each call reads them from memory.
+bool outgrows_caches(const ProgramSpec& spec) {
+  double bytes = 0;
+  for (const OperationSpec& operation : spec.operations) {
+    for (const MatrixSpec& matrix : operation.matrices) {
+      const double nnz =
+          static_cast<double>(matrix.is_coded ? matrix.coded.nnz : uint64_t{matrix.values_length});
+      bytes += std::min(4.0 * matrix.csr.rows * matrix.csr.cols, 6.0 * nnz);
+    }
+  }
+  return bytes > static_cast<double>(cache_sizes().l3);
+}
+
 Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t index,
                const ProgramOptions& options, Flow& flow) {
   const std::string where =
@@ -112,8 +126,10 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
 
 }  // namespace
 
-std::unique_ptr<Program> Program::make(const ProgramSpec& spec, const ProgramOptions& options,
+std::unique_ptr<Program> Program::make(const ProgramSpec& spec, const ProgramOptions& given,
                                        Refused* refused) {
+  ProgramOptions options = given;
+  if (outgrows_caches(spec)) options.matrices.cold = true;
   try {
     check_values(spec);
     std::unique_ptr<Program> program(new Program());

@@ -22,6 +22,8 @@ export interface AddonOptions {
   layout?: string;
   /** Measures layouts when a batch is prepared. */
   tune?: boolean;
+  /** Chooses for weights that come from memory, as is done anyway where they exceed the last-level cache. */
+  cold?: boolean;
   /** Rounds the weights; undefined: the format of the fewest bits that holds them as they are. */
   values?: ValueFormat;
 }

@@ -24,6 +24,12 @@ export interface LoadOptions {
    */
   readonly tune?: boolean;
   /**
+   * Chooses layouts for weights that come from memory, as they do where calls are far apart or many models take turns:
+   * small layouts then win over quick ones. A model whose weights exceed the last-level cache is taken so anyway.
+   * Default false.
+   */
+  readonly cold?: boolean;
+  /**
    * Rounds the weights of matrices to this format, 'float32', 'bfloat16', 'float16' or 'int8' (a scale a row), and lets
    * layouts store them in it; sums stay float32. 'float32' also keeps layouts to float32. Default: nothing is rounded,
    * and weights that are such numbers already (`espalier convert --values int8`) may be stored as such.
@@ -39,7 +45,7 @@ export function addonOptions(options: LoadOptions = {}): AddonOptions {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }
-  const { threads = defaultThreads(), batchSizes = [1], isa, layout, tune, values } = options;
+  const { threads = defaultThreads(), batchSizes = [1], isa, layout, tune, cold, values } = options;
   whole(threads, MOST_THREADS, 'threads');
   if (!Array.isArray(batchSizes)) throw invalid('INVALID_ARGUMENT', 'batchSizes', 'an array', batchSizes);
   for (const batch of batchSizes) whole(batch, 2 ** 31 - 1, 'batchSizes');
@@ -47,8 +53,10 @@ export function addonOptions(options: LoadOptions = {}): AddonOptions {
     if (value !== undefined && typeof value !== 'string')
       throw invalid('INVALID_ARGUMENT', name, 'a name', value);
   }
-  if (tune !== undefined && typeof tune !== 'boolean') {
-    throw invalid('INVALID_ARGUMENT', 'tune', 'true or false', tune);
+  for (const [name, value] of Object.entries({ tune, cold })) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw invalid('INVALID_ARGUMENT', name, 'true or false', value);
+    }
   }
   return {
     threads,
@@ -56,6 +64,7 @@ export function addonOptions(options: LoadOptions = {}): AddonOptions {
     ...(isa === undefined ? {} : { isa }),
     ...(layout === undefined ? {} : { layout }),
     ...(tune === undefined ? {} : { tune }),
+    ...(cold === undefined ? {} : { cold }),
     ...(values === undefined ? {} : { values: valueFormat(values) }),
   };
 }

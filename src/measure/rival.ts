@@ -38,6 +38,8 @@ export interface RivalContext {
   outputs: RivalPort[];
   /** Threads that a call may use. */
   threads: number;
+  /** Caches are flushed before each call: an engine that can choose for that may. */
+  cold?: boolean;
 }
 
 /** Outputs in the order of the network's, row-major, the batch first. */

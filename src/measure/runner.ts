@@ -114,6 +114,7 @@ export async function start(
         inputs: ports(program.inputs),
         outputs: ports(program.outputs),
         threads: settings.threads,
+        cold: settings.flushBytes > 0,
       },
     });
     result.name = loaded.name;

@@ -9,6 +9,7 @@ import { roundValues, VALUE_FORMATS, type ValueFormat } from '../../src/compile/
 import { readProgram } from '../../src/file/read.js';
 import { writeProgram } from '../../src/file/write.js';
 import { convertModel, loadModel } from '../../src/index.js';
+import { cacheBytes } from '../../src/measure/machine.js';
 import { csr, LINEAR, mlp, normal, random } from '../support/programs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-values-'));
@@ -161,10 +162,66 @@ describe('options', () => {
     plain.dispose();
   });
 
+  it('cold counts the reading of weights from memory, and changes nothing but speed', async () => {
+    const { program: wide } = mlp([512, 512, 8], 0.5, 5);
+    const x = normal(512, random(3));
+    const models = await Promise.all(
+      [{}, { cold: true }, { cold: true, tune: true }].map((options) =>
+        loadModel(writeProgram(wide), options),
+      ),
+    );
+    const [hot, cold] = models.map((model) => model.explain(1)[0]);
+    expect(cold?.predictedNs).toBeGreaterThan(hot?.predictedNs as number);
+    expect(models[2]?.explain(1)[0]?.measuredNs).toBeGreaterThan(0);
+    const [a, b, c] = models.map((model) => model.runSync(x) as Float32Array);
+    a?.forEach((value, i) => {
+      expect(b?.[i]).toBeCloseTo(value, 3);
+      expect(c?.[i]).toBeCloseTo(value, 3);
+    });
+    for (const model of models) model.dispose();
+  });
+
+  it('takes a model that exceeds the last-level cache to be cold', async () => {
+    const cols = 4096;
+    const rows = Math.ceil(cacheBytes() / 4 / cols) + 16;
+    const { program: small } = mlp([cols, 64], 0.5, 5);
+    const [layer] = small.operations;
+    const large: Program = {
+      ...small,
+      values: [...small.values, { features: rows }],
+      operations: [
+        layer as Program['operations'][number],
+        {
+          op: 'linear',
+          name: 'large',
+          input: 0,
+          output: small.values.length,
+          positions: 1,
+          weight: csr(new Float32Array(rows * cols).fill(0.5), rows, cols),
+          bias: null,
+          activation: LINEAR,
+        },
+      ],
+    };
+    const predicted: number[] = [];
+    for (const [program, options] of [
+      [small, {}],
+      [small, { cold: true }],
+      [large, {}],
+    ] as const) {
+      const model = await loadModel(writeProgram(program), options);
+      predicted.push(model.explain(1)[0]?.predictedNs as number);
+      model.dispose();
+    }
+    expect(predicted[1]).toBeGreaterThan(predicted[0] as number);
+    expect(predicted[2]).toBe(predicted[1]);
+  });
+
   it('are refused by name', async () => {
     const wrong: [object, string][] = [
       [{ tune: 'yes' }, 'tune'],
       [{ tune: 1 }, 'tune'],
+      [{ cold: 'no' }, 'cold'],
       [{ values: 'int4' }, 'values'],
       [{ values: 8 }, 'values'],
       [{ values: null }, 'values'],

@@ -49,7 +49,7 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
     for (ValueFormat stored : formats) {
       const double entry_bytes = 2.0 + value_bytes(stored);
       list.push_back({sell->forms[static_cast<int>(stored)].layout,
-                      sell_ns(isa, count, sell->lanes, entry_bytes, n, cold),
+                      sell_ns(isa, count, sell->lanes, stored, n, cold),
                       entry_bytes * sell->lanes * count.steps,
                       [=] { return make_sell_layout(csr, bias, *sell, stored); }});
     }

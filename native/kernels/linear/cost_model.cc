@@ -79,7 +79,7 @@ constexpr Costs kAvx512Costs = {
      {1.29, 3.4}}};
 
 constexpr Costs kAvx2Costs = {
-    {88, 66, 15},
+    {88, 66, 17},
     {{0.45, 5}, {0.75, 12}, {1.10, 20}, {1.60, 30}},
     {{0.110, 1.0},
      {0.140, 1.0},
@@ -130,6 +130,10 @@ constexpr double kDecodeStep[kValueFormats] = {0, 0.2, 0.2, 0.2};
 // Bytes a nanosecond of a short permute-block that lies in the second-level cache.
 constexpr double kStreamsRate = 72;
 
+// How long the layouts take for a byte of memory. Dense weights are one stream, which prefetchers
+// know best; the indices and weights of short permute-blocks advance by amounts that they do not.
+constexpr double kDenseFromMemory = 0.85, kShortBlocksFromMemory = 1.25;
+
 // A call does nothing in less.
 constexpr double kCall = 8;
 // To bring a feature of up to four samples into a panel, or back.
@@ -147,14 +151,16 @@ const Costs& costs(Isa isa) {
 }
 
 // The weights are read once a call: cold from memory, else from the cache that they fit in when
-// nothing else wants it.
-double at_least_reading(Isa isa, double ns, double bytes, bool cold) {
+// nothing else wants it. from_memory: how much longer than others this layout takes for a byte of
+// memory.
+double at_least_reading(Isa isa, double ns, double bytes, bool cold, double from_memory = 1) {
   const CacheSizes& caches = cache_sizes();
   const ReadRates& rates = costs(isa).rates;
-  const double rate = cold                      ? rates.memory
+  const double memory = rates.memory / from_memory;
+  const double rate = cold                      ? memory
                       : bytes < 0.8 * caches.l2 ? rates.l2
                       : bytes < 0.8 * caches.l3 ? rates.l3
-                                                : rates.memory;
+                                                : memory;
   return std::max(ns, !cold && bytes < caches.l1d ? 0.0 : bytes / rate) + kCall;
 }
 
@@ -169,7 +175,8 @@ double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n, bool cold) {
   const double bytes = tiles * cols * 64;
   if (n <= 4) {
     const DenseSamplesCost& cost = costs(isa).dense_samples[std::max(n, 1) - 1];
-    return at_least_reading(isa, tiles * (cols * cost.tile_col + cost.tile), bytes, cold);
+    return at_least_reading(isa, tiles * (cols * cost.tile_col + cost.tile), bytes, cold,
+                            kDenseFromMemory);
   }
   const DensePanelCost& cost = costs(isa).dense_panel[panel_width_index(n)];
   // The rows that a kernel takes at once.
@@ -201,13 +208,15 @@ double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, ValueFormat format,
   // Three streams come slower from the second-level cache than the one of a dense matrix.
   const double bytes = short_blocks_bytes(plan, format);
   const double streamed = bytes < cache_sizes().l1d ? 0 : bytes / kStreamsRate;
-  return at_least_reading(isa, std::max(ns, streamed), bytes, cold);
+  return at_least_reading(isa, std::max(ns, streamed), bytes, cold, kShortBlocksFromMemory);
 }
 
-double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, double entry_bytes, int n,
+double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, ValueFormat format, int n,
                bool cold) {
   const SellCost& cost = costs(isa).sell;
-  return at_least_reading(isa, n * (cost.step * count.steps + cost.group * count.groups),
+  const double step = cost.step + kDecodeStep[static_cast<int>(format)];
+  const double entry_bytes = 2.0 + value_bytes(format);
+  return at_least_reading(isa, n * (step * count.steps + cost.group * count.groups),
                           entry_bytes * lanes * count.steps, cold);
 }
 

@@ -16,7 +16,7 @@ double csr_ns(Isa isa, uint32_t rows, size_t nnz, int n, bool cold);
 double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n, bool cold);
 double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, ValueFormat format, int n, bool cold);
 // entry_bytes: of a column and a weight.
-double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, double entry_bytes, int n,
+double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, ValueFormat format, int n,
                bool cold);
 double row_tiles_ns(Isa isa, uint32_t rows, uint32_t cols, size_t nnz, const RowTilesPlan& plan,
                     int n, bool cold);

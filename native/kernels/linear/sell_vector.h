@@ -23,6 +23,12 @@ ESPALIER_INLINE uint64_t column_four(const uint16_t* columns) {
   return four;
 }
 
+constexpr size_t kLine = 64;
+// How far in advance weights are asked for. Those that come from memory are two streams, of which
+// the prefetchers of a core keep too little on its way: 0.97 of dense at a sparsity of 0.5 without,
+// 1.17 with. It costs weights in a cache 2 % at most.
+constexpr size_t kAheadBytes = 4096;
+
 // W: float, Bfloat16, Float16 or int8_t.
 template <typename V, typename W>
 bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x, float* y,
@@ -53,7 +59,18 @@ bool sell_samples(const SellView& view, const Epilogue& epilogue, const float* x
       weights += kLanes;
       columns += kLanes;
     };
-    for (; steps >= 2; steps -= 2) {
+    for (; steps >= 4; steps -= 4) {
+      ESPALIER_UNROLL for (size_t line = 0; line < 4 * kLanes * sizeof(W); line += kLine) {
+        __builtin_prefetch(reinterpret_cast<const char*>(weights) + kAheadBytes + line);
+      }
+      __builtin_prefetch(columns + kAheadBytes / sizeof(uint16_t));
+      for (int pair = 0; pair < 2; ++pair) {
+        add_step(0);
+        add_step(kChains - 1);
+      }
+    }
+    if (steps >= 2) {
+      steps -= 2;
       add_step(0);
       add_step(kChains - 1);
     }

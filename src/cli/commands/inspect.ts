@@ -13,13 +13,21 @@ export function inspectCommand(): Command {
     .argument('<model>', 'an .esp file, a model.json or its folder, a Keras .h5 or .keras file')
     .option('--batch <size>', 'the batch size that layouts and kernels are chosen for', '1')
     .option('--tune', 'measure the layouts that could be the fastest, and keep that')
+    .option('--cold', 'choose layouts for weights that come from memory at each call')
     .option('--values <format>', 'run the weights rounded: bf16, f16 or int8', valuesOption)
     .option(...MAX_MEMORY)
     .option('--json', 'print it as JSON')
     .action(
       async (
         source: string,
-        options: { batch: string; tune?: boolean; values?: ValueFormat; maxMemory?: number; json?: boolean },
+        options: {
+          batch: string;
+          tune?: boolean;
+          cold?: boolean;
+          values?: ValueFormat;
+          maxMemory?: number;
+          json?: boolean;
+        },
       ) => {
         const batch = Number(options.batch);
         if (!Number.isInteger(batch) || batch < 1) {
@@ -29,6 +37,7 @@ export function inspectCommand(): Command {
         const inspection = await inspectModel(source, {
           batch,
           tune: options.tune,
+          cold: options.cold,
           values: options.values,
           maxMemory: options.maxMemory,
         });

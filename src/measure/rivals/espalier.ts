@@ -11,9 +11,9 @@ class Espalier implements Rival {
     private readonly bound: boolean,
   ) {}
 
-  async load({ files, threads }: RivalContext): Promise<void> {
+  async load({ files, threads, cold = false }: RivalContext): Promise<void> {
     const { loadModel } = await import('../../engine/load.js');
-    this.model = await loadModel(files.esp, { threads, ...(this.dense ? { layout: 'dense' } : {}) });
+    this.model = await loadModel(files.esp, { threads, cold, ...(this.dense ? { layout: 'dense' } : {}) });
   }
 
   prepare(inputs: RivalInput[]): () => Float32Array[] {
