@@ -4,7 +4,7 @@
  * in turn with the others.
  */
 import { EspalierError } from '../errors.js';
-import type { Port, ServableModel } from './types.js';
+import type { Port, RowData, ServableModel } from './types.js';
 
 export interface BatchOptions {
   /** Rows that run together at most. */
@@ -26,13 +26,15 @@ export interface BatchObserver {
   queued(milliseconds: number): void;
 }
 
+/** Called once: with the outputs, or with what went wrong. */
+export type Done = (error: unknown, outputs: Float32Array[] | undefined) => void;
+
 interface Job {
   readonly rows: number;
-  readonly inputs: readonly Float32Array[];
+  readonly inputs: readonly RowData[];
   readonly deadline: number;
   readonly arrived: number;
-  readonly resolve: (outputs: Float32Array[]) => void;
-  readonly reject: (error: unknown) => void;
+  readonly done: Done;
   /** Rows given to the engine so far, and rows that came back. */
   started: number;
   finished: number;
@@ -68,6 +70,8 @@ export class Batcher {
   #lastBatch = 0;
   #sweep: NodeJS.Timeout | undefined;
   #idle: (() => void)[] = [];
+  /** Memory that batches were gathered in, for the next ones: as many as run together. */
+  readonly #scratch: Float32Array[][] = [];
 
   constructor(
     model: ServableModel,
@@ -90,39 +94,51 @@ export class Batcher {
     return this.#running;
   }
 
-  /**
-   * Queues rows. `deadline` is on the clock of performance.now(). Throws OVERLOADED at once where the queue is full;
-   * the promise rejects with DEADLINE_EXCEEDED, CANCELLED or what the model's run rejects with.
-   */
-  submit(inputs: readonly Float32Array[], rows: number, deadline: number): Ticket {
-    if (this.#waiting >= this.#options.maxQueue) {
-      throw new EspalierError(
-        'OVERLOADED',
-        `the queue is full: ${this.#options.maxQueue} requests are waiting`,
-        {
-          expected: this.#options.maxQueue,
-        },
-      );
-    }
-    let job!: Job;
-    const outputs = new Promise<Float32Array[]>((resolve, reject) => {
-      job = {
-        rows,
-        inputs,
-        deadline,
-        arrived: performance.now(),
-        resolve,
-        reject,
-        started: 0,
-        finished: 0,
-        outputs: undefined,
-        settled: false,
-      };
+  /** Throws OVERLOADED where the next request would not find a place in the queue. */
+  refuseIfFull(): void {
+    const { maxQueue } = this.#options;
+    if (this.#waiting < maxQueue) return;
+    throw new EspalierError('OVERLOADED', `the queue is full: ${maxQueue} requests are waiting`, {
+      expected: maxQueue,
     });
+  }
+
+  /**
+   * Queues rows, which must stay what they are until `done`. `deadline` is on the clock of performance.now(). Throws
+   * OVERLOADED at once where the queue is full; `done` gets DEADLINE_EXCEEDED, CANCELLED or what the model's run rejects
+   * with. Answers what gives the request up: what has not begun then does not run.
+   */
+  enqueue(inputs: readonly RowData[], rows: number, deadline: number, done: Done): () => void {
+    this.refuseIfFull();
+    const job: Job = {
+      rows,
+      inputs,
+      deadline,
+      arrived: performance.now(),
+      done,
+      started: 0,
+      finished: 0,
+      outputs: undefined,
+      settled: false,
+    };
     this.#queue.push(job);
     this.#waiting += 1;
     this.#schedule();
-    return { outputs, cancel: () => this.#fail(job, new EspalierError('CANCELLED', 'the client went away')) };
+    return () => this.#fail(job, new EspalierError('CANCELLED', 'the client went away'));
+  }
+
+  /** The same with a promise of the outputs. */
+  submit(inputs: readonly RowData[], rows: number, deadline: number): Ticket {
+    this.refuseIfFull();
+    let cancel!: () => void;
+    const outputs = new Promise<Float32Array[]>((resolve, reject) => {
+      cancel = this.enqueue(inputs, rows, deadline, (error, found) => {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the model rejected
+        if (found === undefined) reject(error);
+        else resolve(found);
+      });
+    });
+    return { outputs, cancel };
   }
 
   /** Resolves when nothing waits or runs. */
@@ -135,21 +151,23 @@ export class Batcher {
     if (job.settled) return;
     job.settled = true;
     if (job.started < job.rows) this.#waiting -= 1;
-    job.reject(error);
+    job.done(error, undefined);
     this.#announceIdle();
   }
 
   #announceIdle(): void {
     if (this.#waiting > 0 || this.#running > 0) return;
-    for (const resolve of this.#idle.splice(0)) resolve();
-    clearInterval(this.#sweep);
-    this.#sweep = undefined;
+    if (this.#idle.length > 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   /** After this turn of the event loop, so that all that arrived in it is seen together. */
   #schedule(): void {
-    this.#sweep ??= setInterval(() => this.#expire(), 10).unref();
-    if (this.#scheduled || this.#running >= this.#options.concurrency) return;
+    if (this.#running >= this.#options.concurrency) {
+      // Only what waits for a run can wait too long.
+      this.#sweep ??= setInterval(() => this.#expire(), 10).unref();
+      return;
+    }
+    if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#dispatch());
   }
@@ -157,7 +175,11 @@ export class Batcher {
   #expire(): void {
     const now = performance.now();
     for (const job of this.#queue) if (job.deadline < now) this.#fail(job, expired(now - job.arrived));
-    if (this.#waiting === 0) this.#queue = [];
+    if (this.#waiting > 0) return;
+    this.#queue = [];
+    // Not as soon as nothing waits: under load that is all the time.
+    clearInterval(this.#sweep);
+    this.#sweep = undefined;
   }
 
   #dispatch(): void {
@@ -169,7 +191,7 @@ export class Batcher {
         return;
       }
       const slices = this.#take();
-      if (slices.length > 0) void this.#run(slices);
+      if (slices.length > 0) this.#run(slices);
     }
   }
 
@@ -218,37 +240,57 @@ export class Batcher {
     return slices;
   }
 
-  async #run(slices: Slice[]): Promise<void> {
+  #run(slices: Slice[]): void {
     this.#running += 1;
     this.#expected = slices.length;
-    const rows = slices.reduce((sum, slice) => sum + slice.rows, 0);
+    let rows = 0;
+    for (const slice of slices) rows += slice.rows;
     const size = slices.length === 1 ? rows : this.#paddedSize(rows);
     const began = performance.now();
-    try {
-      const answer = await this.#model.run(
-        this.#inputs.map((port, i) => ({
-          data: gather(slices, i, port.features, size),
-          shape: [size, ...port.shape.slice(1)],
-        })),
-      );
-      const outputs = this.#outputs.map((port, i) =>
-        outputOf(answer, this.#outputs, i, size * port.features),
-      );
-      this.#observer?.batch(rows, size, performance.now() - began);
-      this.#scatter(slices, outputs);
-    } catch (error) {
+    const scratch = this.#scratch.pop() ?? [];
+    const failed = (error: unknown): void => {
       for (const { job } of slices) {
         if (job.settled) continue;
         if (job.started < job.rows) this.#waiting -= 1;
         job.settled = true;
-        job.reject(error);
+        job.done(error, undefined);
       }
-    } finally {
-      this.#running -= 1;
-      this.#lastBatch = performance.now();
-      if (this.#waiting > 0) this.#schedule();
-      this.#announceIdle();
+      this.#ran(scratch);
+    };
+    let answer: Promise<unknown>;
+    try {
+      answer = this.#model.run(
+        this.#inputs.map((port, i) => ({
+          data: gather(slices, i, port.features, size, scratch),
+          shape: [size, ...port.shape.slice(1)],
+        })),
+      );
+    } catch (error) {
+      failed(error);
+      return;
     }
+    answer.then((value) => {
+      const milliseconds = performance.now() - began;
+      let outputs: Float32Array[];
+      try {
+        outputs = this.#outputs.map((port, i) => outputOf(value, this.#outputs, i, size * port.features));
+      } catch (error) {
+        failed(error);
+        return;
+      }
+      this.#scatter(slices, outputs);
+      this.#observer?.batch(rows, size, milliseconds);
+      this.#ran(scratch);
+    }, failed);
+  }
+
+  /** A run is over: the next may begin. */
+  #ran(scratch: Float32Array[]): void {
+    if (this.#scratch.length < this.#options.concurrency) this.#scratch.push(scratch);
+    this.#running -= 1;
+    this.#lastBatch = performance.now();
+    if (this.#waiting > 0) this.#schedule();
+    this.#announceIdle();
   }
 
   #paddedSize(rows: number): number {
@@ -272,7 +314,7 @@ export class Batcher {
       job.finished += rows;
       if (job.finished < job.rows) continue;
       job.settled = true;
-      job.resolve(job.outputs);
+      job.done(undefined, job.outputs);
     }
   }
 }
@@ -284,18 +326,39 @@ function expired(waited: number): EspalierError {
   );
 }
 
-/** The rows of the slices one after the other; rows of padding are 0. A whole single request is not copied. */
-function gather(slices: readonly Slice[], input: number, features: number, size: number): Float32Array {
+/**
+ * The rows of the slices one after the other; rows of padding are 0. Float32Arrays of a single request are not copied,
+ * bytes in a request are, as they may begin anywhere. `scratch` has an array for each input that served for this before.
+ */
+function gather(
+  slices: readonly Slice[],
+  input: number,
+  features: number,
+  size: number,
+  scratch: Float32Array[],
+): Float32Array {
   const first = slices[0]!;
   const whole = first.job.inputs[input]!;
-  if (slices.length === 1)
+  if (slices.length === 1 && whole instanceof Float32Array) {
     return whole.subarray(first.start * features, (first.start + first.rows) * features);
-  const data = new Float32Array(size * features);
+  }
+  const length = size * features;
+  let memory = scratch[input];
+  if (memory === undefined || memory.length < length) scratch[input] = memory = new Float32Array(length);
   let row = 0;
   for (const { job, start, rows } of slices) {
-    data.set(job.inputs[input]!.subarray(start * features, (start + rows) * features), row * features);
+    const data = job.inputs[input]!;
+    if (data instanceof Float32Array) {
+      memory.set(data.subarray(start * features, (start + rows) * features), row * features);
+    } else {
+      new Uint8Array(memory.buffer, 4 * row * features, 4 * rows * features).set(
+        data.subarray(4 * start * features, 4 * (start + rows) * features),
+      );
+    }
     row += rows;
   }
+  const data = memory.length === length ? memory : memory.subarray(0, length);
+  data.fill(0, row * features);
   return data;
 }
 

@@ -1,6 +1,8 @@
 /** The server without a protocol: admission, models, one inference, readiness and the end. REST and gRPC share it. */
 import { EspalierError, invalid } from '../errors.js';
+import type { Done } from './batcher.js';
 import { ServerMetrics, type Protocol } from './metrics.js';
+import { Overload } from './overload.js';
 import { Repository, type ModelSettings, type RepositoryLog } from './repository.js';
 import type { RestLimits } from './rest-codec.js';
 import { Statistics } from './statistics.js';
@@ -12,6 +14,8 @@ export interface CoreLimits extends RestLimits {
   readonly maxBodyBytes: number;
   /** Requests for inference under way in this process; more get 429. */
   readonly maxConcurrency: number;
+  /** Requests are refused while they keep the event loop late by more milliseconds than this; 0: never. */
+  readonly maxLoopDelayMs: number;
   /** Milliseconds from arrival to the engine at most; more get 503. */
   readonly requestTimeoutMs: number;
 }
@@ -43,6 +47,7 @@ export class InferenceCore {
   #draining = false;
   #loaded = false;
   #quiet: (() => void)[] = [];
+  readonly #overload: Overload | undefined;
 
   private constructor(
     options: CoreOptions,
@@ -57,6 +62,8 @@ export class InferenceCore {
     this.#version = options.version;
     this.#statistics = statistics;
     this.control = repository;
+    const { maxLoopDelayMs } = options.limits;
+    if (maxLoopDelayMs > 0) this.#overload = new Overload(maxLoopDelayMs);
   }
 
   /** Finds the models; nothing is loaded before `load`. */
@@ -118,19 +125,32 @@ export class InferenceCore {
 
   /** Lets a request in, or throws OVERLOADED or UNAVAILABLE. Answers what must be called, once, when it is over. */
   enter(): () => void {
-    if (this.#inFlight >= this.limits.maxConcurrency) {
-      throw new EspalierError('OVERLOADED', `${this.limits.maxConcurrency} requests are under way already`, {
-        expected: this.limits.maxConcurrency,
-      });
-    }
-    this.#inFlight += 1;
+    this.admit();
     let over = false;
     return () => {
       if (over) return;
       over = true;
-      this.#inFlight -= 1;
-      if (this.#inFlight === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+      this.leave();
     };
+  }
+
+  /** The same without a function: `leave` must follow, once. */
+  admit(): void {
+    const { maxConcurrency } = this.limits;
+    if (this.#inFlight >= maxConcurrency) {
+      throw new EspalierError('OVERLOADED', `${maxConcurrency} requests are under way already`, {
+        expected: maxConcurrency,
+      });
+    }
+    if (this.#overload?.refuses(this.#inFlight) === true) {
+      throw new EspalierError('OVERLOADED', 'more requests come than can be answered');
+    }
+    this.#inFlight += 1;
+  }
+
+  leave(): void {
+    this.#inFlight -= 1;
+    if (this.#inFlight === 0) for (const resolve of this.#quiet.splice(0)) resolve();
   }
 
   /** The version for a request; UNAVAILABLE while the first load is under way. */
@@ -140,19 +160,29 @@ export class InferenceCore {
   }
 
   /**
-   * Runs a request. `timeoutMs` is what is left for it, `onCancel` gets the function that gives it up.
-   * Answers the tensors of all outputs, by port.
+   * Begins a request: `done` gets the tensors of all outputs, by port, or what went wrong. `timeoutMs` is what is left
+   * for it. Answers what gives it up. Throws OVERLOADED.
    */
-  async infer(
+  start(served: ServedVersion, request: InferRequest, done: Done, timeoutMs = Infinity): () => void {
+    const own = request.timeoutMicros === undefined ? Infinity : request.timeoutMicros / 1000;
+    const timeout = Math.min(own, timeoutMs, this.limits.requestTimeoutMs);
+    return served.batcher.enqueue(request.inputs, request.rows, performance.now() + timeout, done);
+  }
+
+  /** The same with a promise; `onCancel` gets the function that gives it up. */
+  infer(
     served: ServedVersion,
     request: InferRequest,
     options: { timeoutMs?: number; onCancel?: (cancel: () => void) => void } = {},
   ): Promise<Float32Array[]> {
-    const own = request.timeoutMicros === undefined ? Infinity : request.timeoutMicros / 1000;
-    const timeout = Math.min(own, options.timeoutMs ?? Infinity, this.limits.requestTimeoutMs);
-    const ticket = served.batcher.submit(request.inputs, request.rows, performance.now() + timeout);
-    options.onCancel?.(() => ticket.cancel());
-    return ticket.outputs;
+    return new Promise((resolve, reject) => {
+      const done: Done = (error, tensors) => {
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as the model rejected
+        if (tensors === undefined) reject(error);
+        else resolve(tensors);
+      };
+      options.onCancel?.(this.start(served, request, done, options.timeoutMs));
+    });
   }
 
   /** Rows from within the process, through the same queue. */
@@ -244,6 +274,7 @@ export class InferenceCore {
 
   async close(): Promise<void> {
     this.#draining = true;
+    this.#overload?.close();
     await this.repository.close();
   }
 }

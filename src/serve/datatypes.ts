@@ -71,6 +71,17 @@ export function inexact(
   );
 }
 
+/** Throws INVALID_INPUT unless the bytes are those of so many elements; answers their number. */
+export function checkLength(datatype: Datatype, bytes: Uint8Array, count: number, parameter: string): number {
+  const expected = count * DATATYPES[datatype].bytes;
+  if (bytes.length === expected) return expected;
+  throw new EspalierError(
+    'INVALID_INPUT',
+    `${parameter}: expected ${expected} bytes for ${count} elements of ${datatype}, received ${bytes.length}`,
+    { parameter, expected, received: bytes.length },
+  );
+}
+
 /** Little-endian bytes of `count` elements to float32. The bytes are copied: the caller's buffer is not kept. */
 export function fromBytes(
   datatype: Datatype,
@@ -78,14 +89,7 @@ export function fromBytes(
   count: number,
   parameter: string,
 ): Float32Array {
-  const expected = count * DATATYPES[datatype].bytes;
-  if (bytes.length !== expected) {
-    throw new EspalierError(
-      'INVALID_INPUT',
-      `${parameter}: expected ${expected} bytes for ${count} elements of ${datatype}, received ${bytes.length}`,
-      { parameter, expected, received: bytes.length },
-    );
-  }
+  const expected = checkLength(datatype, bytes, count, parameter);
   // A copy is aligned, whatever offset the header gave the bytes in the body.
   const buffer = new ArrayBuffer(expected);
   new Uint8Array(buffer).set(bytes);

@@ -129,13 +129,25 @@ export class Repository {
     });
   }
 
-  /** The version to serve a request: the newest that is ready where none is named. */
-  get(name: string, version?: string): ServedVersion {
+  /** As get, but undefined where there is none. */
+  peek(name: string, version?: string): ServedVersion | undefined {
     const versions = this.#models.get(name);
-    if (versions === undefined) throw unknownModel(name);
+    if (versions === undefined) return undefined;
+    if (version !== undefined && version !== '') return versions.get(version)?.served;
+    let newest: ServedVersion | undefined;
+    for (const { served } of versions.values()) {
+      if (served !== undefined && (newest === undefined || byVersion(served.version, newest.version) > 0))
+        newest = served;
+    }
+    return newest;
+  }
+
+  /** The version to serve a request: the newest that is ready where none is named. Throws NOT_FOUND. */
+  get(name: string, version?: string): ServedVersion {
+    const found = this.peek(name, version);
+    if (found !== undefined) return found;
+    if (!this.#models.has(name)) throw unknownModel(name);
     if (version !== undefined && version !== '') {
-      const served = versions.get(version)?.served;
-      if (served !== undefined) return served;
       throw new EspalierError(
         'NOT_FOUND',
         `model ${describe(name)} has no version ${describe(version)} ready`,
@@ -145,17 +157,9 @@ export class Repository {
         },
       );
     }
-    let newest: ServedVersion | undefined;
-    for (const { served } of versions.values()) {
-      if (served !== undefined && (newest === undefined || byVersion(served.version, newest.version) > 0))
-        newest = served;
-    }
-    if (newest === undefined) {
-      throw new EspalierError('NOT_FOUND', `model ${describe(name)} has no version ready`, {
-        received: name,
-      });
-    }
-    return newest;
+    throw new EspalierError('NOT_FOUND', `model ${describe(name)} has no version ready`, {
+      received: name,
+    });
   }
 
   /** Versions that answer, oldest first. */

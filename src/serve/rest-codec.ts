@@ -4,7 +4,7 @@
  * https://github.com/kserve/open-inference-protocol, Triton's extension_binary_data.md
  */
 import { EspalierError, describe, invalid } from '../errors.js';
-import { checkDatatype, fromBytes } from './datatypes.js';
+import { checkDatatype, checkLength, fromBytes } from './datatypes.js';
 import {
   allOutputs,
   checkParameters,
@@ -17,7 +17,8 @@ import {
   requestedOutput,
   type Limits,
 } from './tensors.js';
-import type { InferRequest, Parameters, Port, RequestedOutput } from './types.js';
+import type { Plans } from './plans.js';
+import type { InferRequest, Parameters, Plan, Port, RequestedOutput } from './types.js';
 
 export interface Ports {
   readonly inputs: readonly Port[];
@@ -43,14 +44,20 @@ export function headerLength(value: string | string[] | undefined, bodyLength: n
   return Number(value);
 }
 
-/** A body to a checked request. Throws INVALID_INPUT or LIMIT_EXCEEDED. */
+/**
+ * A body to a checked request, which refers to it. Headers that were right are kept in `plans`, which are those of these
+ * ports and limits. Throws INVALID_INPUT or LIMIT_EXCEEDED.
+ */
 export function parseInferRequest(
-  body: Uint8Array,
+  body: Buffer,
   jsonLength: number | undefined,
   ports: Ports,
   limits: RestLimits,
+  plans?: Plans,
 ): InferRequest {
   if (jsonLength === 0) return rawRequest(body, ports, limits);
+  const known = jsonLength === undefined ? undefined : plans?.find(body, jsonLength);
+  if (known !== undefined) return known;
   const header = parseJson(body, jsonLength ?? body.length);
   const parameters = checkParameters(header.parameters, 'parameters');
   const directives = readDirectives(parameters);
@@ -60,6 +67,7 @@ export function parseInferRequest(
   const inputs = list(header.inputs, 'inputs', limits);
   let at = jsonLength ?? body.length;
   const set = new InputSet(ports.inputs);
+  const places: { at: number; size: number }[] = [];
   for (const input of inputs) {
     const index = set.port(input.name);
     const port = ports.inputs[index]!;
@@ -93,7 +101,12 @@ export function parseInferRequest(
         size,
       );
     }
-    set.put(index, rows, fromBytes(datatype, body.subarray(at, at + size), rows * port.features, label));
+    const bytes = body.subarray(at, at + size);
+    if (datatype === 'FP32') {
+      checkLength('FP32', bytes, rows * port.features, label);
+      places[index] = { at: at - jsonLength, size };
+      set.put(index, rows, bytes);
+    } else set.put(index, rows, fromBytes(datatype, bytes, rows * port.features, label));
     at += size;
   }
   if (at !== body.length) {
@@ -102,18 +115,24 @@ export function parseInferRequest(
     });
   }
   const { rows, inputs: data } = set.finish();
-  return {
+  const request = {
     id,
     parameters: directives.echoed,
     rows,
-    inputs: data,
     outputs: readOutputs(header.outputs, ports.outputs, directives.binaryOutput, limits),
     timeoutMicros: directives.timeoutMicros,
   };
+  // Of tensors in other datatypes the numbers are checked too, so that the header does not tell all.
+  if (jsonLength === undefined || ports.inputs.some((_, index) => places[index] === undefined)) {
+    return { ...request, inputs: data };
+  }
+  const plan: Plan = { request, length: body.length - jsonLength, inputs: places, answer: undefined };
+  plans?.keep(body, jsonLength, plan);
+  return { ...request, inputs: data, plan };
 }
 
 /** Triton's raw request: no header at all, the body is the only input. The answer is binary too. */
-function rawRequest(body: Uint8Array, ports: Ports, limits: RestLimits): InferRequest {
+function rawRequest(body: Buffer, ports: Ports, limits: RestLimits): InferRequest {
   if (ports.inputs.length !== 1) {
     throw new EspalierError(
       'INVALID_INPUT',
@@ -131,7 +150,7 @@ function rawRequest(body: Uint8Array, ports: Ports, limits: RestLimits): InferRe
     id: undefined,
     parameters: undefined,
     rows,
-    inputs: [fromBytes('FP32', body, rows * port.features, 'body')],
+    inputs: [body],
     outputs: allOutputs(ports.outputs, true),
     timeoutMicros: undefined,
   };
@@ -191,17 +210,32 @@ export interface InferResponse {
   /** By the index of the port. */
   readonly tensors: readonly Float32Array[];
   readonly outputs: readonly RequestedOutput[];
+  /** Of the request, where it has one. */
+  readonly plan?: Plan | undefined;
 }
 
 export interface EncodedResponse {
-  readonly body: Buffer;
+  /** The body in pieces, and the bytes of all of them. */
+  readonly parts: readonly Buffer[];
+  readonly length: number;
   /** Set where tensors follow the JSON header. */
   readonly headerLength: number | undefined;
 }
 
 /** An answer to bytes. Numbers that JSON has no word for (NaN, infinities) become null; binary data keeps them. */
 export function encodeInferResponse(response: InferResponse, ports: readonly Port[]): EncodedResponse {
-  const tails: Uint8Array[] = [];
+  const { plan } = response;
+  if (plan?.answer !== undefined) {
+    const parts = [plan.answer];
+    let length = plan.answer.length;
+    for (const { port } of response.outputs) {
+      const bytes = toBytes(ports[port]!, response.tensors[port]!);
+      parts.push(bytes);
+      length += bytes.length;
+    }
+    return { parts, length, headerLength: plan.answer.length };
+  }
+  const tails: Buffer[] = [];
   const outputs = response.outputs.map(({ port: index, binary, classes }) => {
     const port = ports[index]!;
     const data = response.tensors[index]!;
@@ -236,8 +270,13 @@ export function encodeInferResponse(response: InferResponse, ports: readonly Por
       outputs,
     }),
   );
-  if (tails.length === 0) return { body: header, headerLength: undefined };
-  return { body: Buffer.concat([header, ...tails]), headerLength: header.length };
+  if (tails.length === 0) return { parts: [header], length: header.length, headerLength: undefined };
+  // Then nothing but the numbers differs from answer to answer.
+  if (plan !== undefined && response.outputs.every(({ binary, classes }) => binary && classes === 0)) {
+    plan.answer = header;
+  }
+  const length = tails.reduce((sum, tail) => sum + tail.length, header.length);
+  return { parts: [header, ...tails], length, headerLength: header.length };
 }
 
 function toNumbers(port: Port, data: Float32Array): (number | boolean)[] {
@@ -246,14 +285,14 @@ function toNumbers(port: Port, data: Float32Array): (number | boolean)[] {
 }
 
 /** Little-endian bytes of a tensor in its port's datatype. FP32 is not copied. */
-export function toBytes(port: Port, data: Float32Array): Uint8Array {
+export function toBytes(port: Port, data: Float32Array): Buffer {
   switch (port.datatype) {
     case 'INT32':
-      return new Uint8Array(Int32Array.from(data).buffer);
+      return Buffer.from(Int32Array.from(data).buffer);
     case 'BOOL':
-      return Uint8Array.from(data, (v) => (v === 0 ? 0 : 1));
+      return Buffer.from(Uint8Array.from(data, (v) => (v === 0 ? 0 : 1)).buffer);
     default:
-      return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return Buffer.from(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
   }
 }
 

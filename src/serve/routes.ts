@@ -2,12 +2,10 @@
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type {} from '@fastify/swagger';
 import { EspalierError, invalid } from '../errors.js';
-import { acceptedEncoding, compress, decompress } from './compression.js';
 import type { InferenceCore } from './core.js';
-import { failureOf } from './failures.js';
-import { encodeInferResponse, headerLength, parseInferRequest } from './rest-codec.js';
+import { Exchange, failureAnswer, type Answer, type ExchangeOptions } from './exchange.js';
 import { SCHEMAS } from './schemas.js';
-import { headerGetter, startSpan, traceId, type InferSpan } from './tracing.js';
+import { traceId } from './tracing.js';
 import { PLATFORM, type ServedVersion } from './version.js';
 
 export interface RouteOptions {
@@ -24,19 +22,9 @@ interface Params {
 interface ModelRoute {
   Params: Params;
 }
-type ModelRequest = FastifyRequest<ModelRoute>;
 
-/** What one inference has open until its answer is sent. */
-interface Session {
-  readonly began: number;
-  readonly leave: () => void;
-  readonly span: InferSpan | undefined;
-  served: ServedVersion | undefined;
-  cancel: (() => void) | undefined;
-}
-
-const SESSION = Symbol('espalier');
-type WithSession = FastifyRequest & { [SESSION]?: Session };
+const EXCHANGE = Symbol('espalier');
+type WithExchange = FastifyRequest & { [EXCHANGE]?: Exchange };
 
 const errors = Object.fromEntries(
   [400, 401, 404, 408, 413, 429, 500, 503].map((status) => [status, SCHEMAS.error]),
@@ -56,6 +44,7 @@ export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setErrorHandler((error, request, reply) => fail(core, error, request, reply));
+  const exchanges: ExchangeOptions = { core, compression, log: app.log };
   // The answers of the server itself stay within reach of probes; the rest asks for the token.
   const guarded = {
     onRequest: async (request: FastifyRequest) => authorize?.(request.headers.authorization),
@@ -109,7 +98,7 @@ export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
       `${prefix}/infer`,
       {
         bodyLimit: core.limits.maxBodyBytes,
-        onRequest: [guarded.onRequest, async (request, reply) => open(core, request, reply)],
+        onRequest: [guarded.onRequest, async (request, reply) => open(exchanges, request, reply)],
         schema: {
           ...tags('inference'),
           params,
@@ -119,7 +108,13 @@ export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
           ...answers(SCHEMAS.inferResponse),
         },
       },
-      async (request, reply) => infer(core, request, reply, compression),
+      (request, reply) => {
+        const { model, version } = request.params;
+        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+        (request as WithExchange)[EXCHANGE]!.infer(model, version, body, (answer) => {
+          sendAnswer(reply, answer);
+        });
+      },
     );
   }
   app.get(
@@ -225,97 +220,31 @@ export function modelConfig(served: ServedVersion) {
 }
 
 /** Before the body is read: a server that has enough to do says so at once. */
-function open(core: InferenceCore, request: FastifyRequest, reply: FastifyReply): void {
-  const leave = core.enter();
-  const session: Session = {
-    began: performance.now(),
-    leave,
-    span: startSpan('ModelInfer', request.headers, headerGetter, { 'rpc.system': 'http' }),
-    served: undefined,
-    cancel: undefined,
-  };
-  (request as WithSession)[SESSION] = session;
+function open(options: ExchangeOptions, request: FastifyRequest, reply: FastifyReply): void {
+  const exchange = new Exchange(options, request.headers);
+  (request as WithExchange)[EXCHANGE] = exchange;
   // Comes after the answer, and also where the client went away before it.
-  reply.raw.once('close', () => {
-    leave();
-    if (!reply.raw.writableFinished) session.cancel?.();
-  });
+  reply.raw.once('close', () => exchange.close(reply.raw.writableFinished));
 }
 
-async function infer(
-  core: InferenceCore,
-  request: ModelRequest,
-  reply: FastifyReply,
-  compression: boolean,
-): Promise<FastifyReply> {
-  const session = (request as WithSession)[SESSION]!;
-  const { model, version } = request.params;
-  const served = core.find(model, version);
-  session.served = served;
-  const release = served.hold();
-  try {
-    let body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-    const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined) body = await decompress(body, encoding, core.limits.maxBodyBytes);
-    const jsonLength = headerLength(request.headers['inference-header-content-length'], body.length);
-    const wanted = parseInferRequest(body, jsonLength, served, core.limits);
-    session.span?.model(served.name, served.version, wanted.rows);
-    const tensors = await core.infer(served, wanted, { onCancel: (cancel) => (session.cancel = cancel) });
-    const answer = encodeInferResponse(
-      {
-        model: served.name,
-        version: served.version,
-        id: wanted.id,
-        parameters: wanted.parameters,
-        rows: wanted.rows,
-        tensors,
-        outputs: wanted.outputs,
-      },
-      served.outputs,
-    );
-    if (answer.headerLength === undefined) reply.header('content-type', 'application/json; charset=utf-8');
-    else {
-      reply.header('content-type', 'application/octet-stream');
-      reply.header('inference-header-content-length', answer.headerLength);
-    }
-    let bytes = answer.body;
-    const wish = compression ? acceptedEncoding(request.headers['accept-encoding'], bytes.length) : undefined;
-    if (wish !== undefined) {
-      bytes = await compress(bytes, wish);
-      reply.header('content-encoding', wish);
-    }
-    core.answered(served, 'http', 200, true, performance.now() - session.began);
-    session.span?.end(200);
-    // On a server that drains, clients look for another one.
-    if (core.draining) reply.header('connection', 'close');
-    return reply.send(bytes);
-  } finally {
-    release();
-  }
+function sendAnswer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+  for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]);
+  return reply.code(status).send(typeof body === 'string' ? Buffer.from(body, 'latin1') : body);
 }
 
+/** What goes wrong outside of an exchange, or before its body is there. */
 function fail(
   core: InferenceCore,
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const { status, message, retryAfter } = failureOf(error);
+  const answer = failureAnswer(core, error);
+  const { status } = answer;
   if (status >= 500 && status !== 503) {
     request.log.error({ err: error, traceId: traceId(request.headers.traceparent) }, 'request failed');
   }
-  const session = (request as WithSession)[SESSION];
-  if (session !== undefined) {
-    if (session.served !== undefined) {
-      core.answered(session.served, 'http', status, false, performance.now() - session.began);
-    } else core.metrics.refused('http', status);
-    session.span?.end(status, error);
-  } else if (request.routeOptions.url?.endsWith('/infer') === true) core.metrics.refused('http', status);
-  if (retryAfter !== undefined) reply.header('retry-after', retryAfter);
-  if (status === 401) reply.header('www-authenticate', 'Bearer');
-  if (core.draining) reply.header('connection', 'close');
-  return reply
-    .code(status)
-    .type('application/json; charset=utf-8')
-    .send(JSON.stringify({ error: message }));
+  (request as WithExchange)[EXCHANGE]?.end(status, error);
+  if (request.routeOptions.url?.endsWith('/infer') === true) core.metrics.refused('http', status);
+  return sendAnswer(reply, answer);
 }

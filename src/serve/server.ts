@@ -1,6 +1,7 @@
 /** The HTTP and gRPC servers around one core, and their orderly end. */
 import { readFile } from 'node:fs/promises';
 import { readFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { Server as NetServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
@@ -13,6 +14,7 @@ import { InferenceCore } from './core.js';
 import { failureOf } from './failures.js';
 import type { GrpcOptions, GrpcServer } from './grpc.js';
 import { inferenceRoutes } from './routes.js';
+import { shortcut, type ShortcutOptions } from './shortcut.js';
 import { engineLoader } from './loader.js';
 import type { ModelLoader } from './types.js';
 
@@ -177,7 +179,34 @@ export async function createServer(options: ServerOptions): Promise<InferenceSer
     }
   });
   app.setNotFoundHandler((_request, reply) => reply.code(404).send({ error: 'no such endpoint' }));
+  takeShortcut(app, config, { core, authorize, compression: config.compression, log });
   return new Server(config, app, core, metricsOf, { tls, authorize, log });
+}
+
+/** Hooks that an application adds must see every request: then there is no short way. */
+const REQUEST_HOOKS =
+  /^(onRequest|preParsing|preValidation|preHandler|preSerialization|onSend|onResponse|onError|onTimeout)$/;
+
+function takeShortcut(
+  app: FastifyInstance,
+  config: ServerConfig,
+  options: Omit<ShortcutOptions, 'open'>,
+): void {
+  if (config.log.requests) return;
+  let hooked = false;
+  const own = app as unknown as {
+    addHook: (this: unknown, name: string, ...rest: unknown[]) => FastifyInstance;
+  };
+  const { addHook } = own;
+  own.addHook = function (name, ...rest) {
+    if (REQUEST_HOOKS.test(name)) hooked = true;
+    return addHook.call(this, name, ...rest);
+  };
+  const { server } = app;
+  const [long] = server.listeners('request') as RequestListener[];
+  if (long === undefined) return;
+  server.removeListener('request', long);
+  server.on('request', shortcut({ ...options, open: () => !hooked }, long));
 }
 
 class Server implements InferenceServer {

@@ -1,7 +1,7 @@
 /** Tensors of a request against the ports of a model: names, shapes, rows, data. The same for REST and gRPC. */
 import { EspalierError, describe, invalid } from '../errors.js';
 import { fromNumber } from './datatypes.js';
-import type { Datatype, Parameters, Port, RequestedOutput } from './types.js';
+import type { Datatype, Parameters, Port, RequestedOutput, RowData } from './types.js';
 
 export interface Limits {
   /** Numbers in one input. */
@@ -103,12 +103,12 @@ export function fromNumbers(
 /** Puts the inputs of a request in the order of the model's, each exactly once, all with the same rows. */
 export class InputSet {
   readonly #ports: readonly Port[];
-  readonly #found: (Float32Array | undefined)[];
+  readonly #found: (RowData | undefined)[];
   #rows = 0;
 
   constructor(ports: readonly Port[]) {
     this.#ports = ports;
-    this.#found = new Array<Float32Array | undefined>(ports.length);
+    this.#found = new Array<RowData | undefined>(ports.length);
   }
 
   /** The index of the port of that name. */
@@ -127,7 +127,7 @@ export class InputSet {
     return index;
   }
 
-  put(index: number, rows: number, data: Float32Array): void {
+  put(index: number, rows: number, data: RowData): void {
     if (this.#rows !== 0 && rows !== this.#rows) {
       throw invalid('INVALID_INPUT', `input ${quote(this.#ports[index]!.name)} batch`, `${this.#rows}`, rows);
     }
@@ -135,7 +135,7 @@ export class InputSet {
     this.#found[index] = data;
   }
 
-  finish(): { rows: number; inputs: Float32Array[] } {
+  finish(): { rows: number; inputs: RowData[] } {
     const missing = this.#ports.filter((_, i) => this.#found[i] === undefined);
     if (missing.length > 0) {
       throw new EspalierError(
@@ -144,7 +144,7 @@ export class InputSet {
         { parameter: 'inputs', expected: this.#ports.length },
       );
     }
-    return { rows: this.#rows, inputs: this.#found as Float32Array[] };
+    return { rows: this.#rows, inputs: this.#found as RowData[] };
   }
 }
 

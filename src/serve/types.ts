@@ -76,6 +76,20 @@ export interface RequestedOutput {
   readonly classes: number;
 }
 
+/** Float32 numbers, or their little-endian bytes wherever they lie in a request. */
+export type RowData = Float32Array | Uint8Array;
+
+/** What requests with the same JSON header have in common (`plans.ts`). */
+export interface Plan {
+  readonly request: Omit<InferRequest, 'inputs'>;
+  /** Bytes of tensors after the header. */
+  readonly length: number;
+  /** By port: where its bytes begin after the header, and how many there are. */
+  readonly inputs: readonly { readonly at: number; readonly size: number }[];
+  /** The JSON header of the answer, from the first answer on, where all outputs are binary. */
+  answer: Buffer | undefined;
+}
+
 /** A checked request, the same for REST and gRPC. */
 export interface InferRequest {
   readonly id: string | undefined;
@@ -83,8 +97,9 @@ export interface InferRequest {
   readonly parameters: Parameters | undefined;
   readonly rows: number;
   /** In the order of the model's inputs, rows * features numbers each. */
-  readonly inputs: readonly Float32Array[];
+  readonly inputs: readonly RowData[];
   readonly outputs: readonly RequestedOutput[];
   /** Microseconds that the client will wait; undefined: the server's limit. */
   readonly timeoutMicros: number | undefined;
+  readonly plan?: Plan;
 }

@@ -2,6 +2,7 @@
 import { EspalierError, invalid } from '../errors.js';
 import { Batcher, type BatchObserver, type BatchOptions } from './batcher.js';
 import { datatypeOf } from './datatypes.js';
+import { Plans } from './plans.js';
 import { showShape } from './tensors.js';
 import type { Port, ServableModel, ServablePort } from './types.js';
 
@@ -26,6 +27,7 @@ export class ServedVersion {
   readonly outputs: readonly Port[];
   readonly batcher: Batcher;
   readonly options: BatchOptions;
+  readonly plans = new Plans();
   /** Tells two loads of the same version apart. */
   readonly fingerprint: string;
   readonly #model: ServableModel;
@@ -65,14 +67,23 @@ export class ServedVersion {
 
   /** While a request holds a version, it is not disposed of. Answers the release. */
   hold(): () => void {
-    this.#held += 1;
+    this.retain();
     let done = false;
     return () => {
       if (done) return;
       done = true;
-      this.#held -= 1;
-      if (this.#held === 0) for (const resolve of this.#released.splice(0)) resolve();
+      this.release();
     };
+  }
+
+  /** The same without a function: `release` must follow, once. */
+  retain(): void {
+    this.#held += 1;
+  }
+
+  release(): void {
+    this.#held -= 1;
+    if (this.#held === 0) for (const resolve of this.#released.splice(0)) resolve();
   }
 
   /** Ends it once its requests are answered. Nothing may hold it anew: it is out of the repository by then. */
