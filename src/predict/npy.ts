@@ -57,29 +57,36 @@ export async function* npy(chunks: AsyncIterable<Buffer>, options: SourceOptions
     throw invalid('INVALID_ARGUMENT', '--columns, --keep', 'no names: npy has no columns', options.keep);
   }
   const { features, batch } = options;
-  let buffer: Buffer = Buffer.alloc(0);
+  let begin: Buffer = Buffer.alloc(0);
   let header: Header | undefined;
   let done = 0;
   let rows = 0;
+  // The bytes of a batch: each comes from a chunk to its place in one step.
+  let bytes = new Uint8Array(0);
+  let filled = 0;
+  const size = ({ rows: all, bytes: one }: Header) => Math.min(batch, all - rows) * features * one;
   for await (const chunk of chunks) {
     done += chunk.length;
-    buffer = buffer.length === 0 ? chunk : Buffer.concat([buffer, chunk]);
+    let at = 0;
     if (header === undefined) {
-      header = readHeader(buffer, features);
+      begin = Buffer.concat([begin, chunk]);
+      header = readHeader(begin, features);
       if (header === undefined) continue;
-      buffer = buffer.subarray(header.length);
+      at = chunk.length - (begin.length - header.length);
+      bytes = new Uint8Array(size(header));
     }
-    const { bytes, read } = header;
-    while (rows < header.rows) {
-      const wanted = Math.min(batch, header.rows - rows);
-      const size = wanted * features * bytes;
-      if (buffer.length < size) break;
-      const bytesOfRows = new Uint8Array(size);
-      bytesOfRows.set(buffer.subarray(0, size));
-      const data = read(bytesOfRows.buffer);
-      buffer = buffer.subarray(size);
-      rows += wanted;
-      yield { rows: wanted, data, kept: new Map(), done };
+    while (rows < header.rows && at < chunk.length) {
+      const count = Math.min(bytes.length - filled, chunk.length - at);
+      bytes.set(chunk.subarray(at, at + count), filled);
+      at += count;
+      filled += count;
+      if (filled < bytes.length) break;
+      const data = header.read(bytes.buffer);
+      const piece = bytes.length / features / header.bytes;
+      rows += piece;
+      filled = 0;
+      yield { rows: piece, data, kept: new Map(), done };
+      if (size(header) < bytes.length) bytes = new Uint8Array(size(header));
     }
   }
   if (header === undefined || rows !== header.rows) {

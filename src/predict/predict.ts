@@ -2,8 +2,9 @@
 import { readFile, stat } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { storedEncoder, type RowEncoder } from './encode.js';
+import { storedEncoder, type StoredEncoder } from './encode.js';
 import type { Batch } from './gather.js';
+import { Scores, type ScoreName } from './scores.js';
 import { encoderOf, fileSink, partialName, progressName, standardOutput, type ScoredBatch } from './sink.js';
 import { formatOf, openSource } from './source.js';
 
@@ -17,6 +18,7 @@ interface ScorerPort {
 export interface Scorer {
   readonly inputs: readonly ScorerPort[];
   readonly outputs: readonly ScorerPort[];
+  /** Has taken its inputs when the call returns: their memory is used again while it computes. */
   run(inputs: { data: Float32Array; shape: number[] }[]): Promise<unknown>;
   dispose(): void;
 }
@@ -110,21 +112,33 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
     let recorded = bytes;
     let rows = 0;
     try {
-      for await (const piece of source.batches()) {
-        rows += piece.rows;
-        // Batches are cut alike in every run: those scored before are passed over whole.
-        if (rows <= before.rows) continue;
-        const chunk = encoder.batch(await score(model, names, piece), bytes === 0);
-        await sink.write(chunk);
-        bytes += chunk.length;
-        progress?.(piece.done === 0 ? source.total : piece.done, source.total, rows);
-        if (output !== '-' && bytes - recorded >= RECORD_EVERY) {
-          recorded = bytes;
-          await writeFileAtomic(
-            progressName(output),
-            JSON.stringify({ settings, rows, bytes } satisfies Progress),
-          );
+      const batches = source.batches()[Symbol.asyncIterator]();
+      let next = batches.next();
+      try {
+        for (let found = await next; found.done !== true; found = await next) {
+          const piece = found.value;
+          rows += piece.rows;
+          // Batches are cut alike in every run: those scored before are passed over whole.
+          const scoring = rows <= before.rows ? undefined : score(model, names, piece);
+          // The model has taken its inputs: the next ones are read while it computes.
+          next = batches.next();
+          // Where scoring fails first, no one asks for them any more.
+          next.catch(() => undefined);
+          if (scoring === undefined) continue;
+          const chunk = encoder.batch(await scoring, bytes === 0);
+          await sink.write(chunk);
+          bytes += chunk.length;
+          progress?.(piece.done === 0 ? source.total : piece.done, source.total, rows);
+          if (output !== '-' && bytes - recorded >= RECORD_EVERY) {
+            recorded = bytes;
+            await writeFileAtomic(
+              progressName(output),
+              JSON.stringify({ settings, rows, bytes } satisfies Progress),
+            );
+          }
         }
+      } finally {
+        await batches.return?.();
       }
       if (bytes === 0) await sink.write(encoder.batch(emptyBatch(names, keep), true));
       await sink.write(encoder.end());
@@ -143,7 +157,7 @@ async function encoderFor(
   { model, columns, preprocessing }: PredictOptions,
   format: string,
   features: number,
-): Promise<RowEncoder | undefined> {
+): Promise<StoredEncoder | undefined> {
   if (preprocessing === false) return undefined;
   if (preprocessing === undefined) {
     // Named features are the model's own; npy has no names.
@@ -172,12 +186,6 @@ async function encoderFor(
   return encoder;
 }
 
-interface ScoreName {
-  readonly output: number;
-  readonly feature: number;
-  readonly name: string;
-}
-
 /** "y" for one number, "y_0", "y_1", … for several. */
 function scoreNames(model: Scorer): ScoreName[] {
   return model.outputs.flatMap((port, output) => {
@@ -198,22 +206,14 @@ async function score(model: Scorer, names: readonly ScoreName[], piece: Batch): 
     const own = model.outputs.length === 1 ? answer : (answer as Record<string, unknown>)[name];
     return own instanceof Float32Array ? own : (own as { data: Float32Array }).data;
   });
-  const scores = names.map(({ output, feature, name }) => {
-    const all = outputs[output]!;
-    const size = all.length / rows;
-    if (size === 1) return { name, values: all };
-    const values = new Float32Array(rows);
-    for (let row = 0, at = feature; row < rows; row++, at += size) values[row] = all[at]!;
-    return { name, values };
-  });
-  return { rows, kept, scores };
+  return { rows, kept, scores: new Scores(rows, names, outputs) };
 }
 
 function emptyBatch(names: readonly ScoreName[], keep: readonly string[]): ScoredBatch {
   return {
     rows: 0,
     kept: new Map(keep.map((name) => [name, []])),
-    scores: names.map(({ name }) => ({ name, values: new Float32Array(0) })),
+    scores: new Scores(0, names, []),
   };
 }
 
@@ -221,7 +221,7 @@ function emptyBatch(names: readonly ScoreName[], keep: readonly string[]): Score
 export async function settingsOf(
   options: PredictOptions,
   outputFormat: string,
-  encoding?: RowEncoder,
+  encoding?: StoredEncoder,
 ): Promise<string> {
   const tell = async (path: string) => {
     const found = await stat(path).catch(() => undefined);

@@ -1,13 +1,13 @@
 /** Scores as csv, jsonl, npy or arrow. Every batch is appended whole, so that a run can go on after a break. */
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
+import type { Scores } from './scores.js';
 import type { Format } from './source.js';
 
 export interface ScoredBatch {
   readonly rows: number;
   readonly kept: ReadonlyMap<string, readonly unknown[]>;
-  /** A column of scores each. */
-  readonly scores: readonly { readonly name: string; readonly values: Float32Array }[];
+  readonly scores: Scores;
 }
 
 export interface Encoder {
@@ -40,18 +40,24 @@ async function csvEncoder(): Promise<Encoder> {
   const { default: papa } = await import('papaparse');
   return {
     batch({ rows, kept, scores }, first) {
-      const names = [...kept.keys(), ...scores.map(({ name }) => name)];
+      const names = [...kept.keys(), ...scores.names.map(({ name }) => name)];
       let text = first ? `${papa.unparse([names])}\n` : '';
       if (kept.size > 0) {
-        const columns: ArrayLike<unknown>[] = [...kept.values(), ...scores.map(({ values }) => values)];
+        const own = scores.columns().map(({ values }) => values);
+        const columns: ArrayLike<unknown>[] = [...kept.values(), ...own];
         const data = Array.from({ length: rows }, (_, row) => columns.map((column) => column[row]));
         if (rows > 0) text += `${papa.unparse(data, { newline: '\n' })}\n`;
         return Buffer.from(text);
       }
       // Numbers need no quotes.
-      for (let row = 0; row < rows; row++) {
-        for (let k = 0; k < scores.length; k++) text += `${k === 0 ? '' : ','}${scores[k]!.values[row]}`;
-        text += '\n';
+      const values = scores.interleaved();
+      for (let at = 0, k = 1; at < values.length; at++, k++) {
+        text += values[at]!;
+        if (k < names.length) text += ',';
+        else {
+          text += '\n';
+          k = 0;
+        }
       }
       return Buffer.from(text);
     },
@@ -61,11 +67,12 @@ async function csvEncoder(): Promise<Encoder> {
 
 function jsonLines({ rows, kept, scores }: ScoredBatch): Uint8Array {
   const plain = (_: string, value: unknown) => (typeof value === 'bigint' ? Number(value) : value);
+  const columns = scores.columns();
   let text = '';
   for (let row = 0; row < rows; row++) {
     const entries: [string, unknown][] = [];
     for (const [name, values] of kept) entries.push([name, values[row]]);
-    for (const { name, values } of scores) entries.push([name, values[row]]);
+    for (const { name, values } of columns) entries.push([name, values[row]]);
     text += `${JSON.stringify(Object.fromEntries(entries), plain)}\n`;
   }
   return Buffer.from(text);
@@ -85,12 +92,9 @@ function npyEncoder(outputs: number): Encoder {
     return bytes;
   };
   return {
-    batch({ rows, scores }, first) {
-      const data = new Float32Array(rows * scores.length);
-      scores.forEach(({ values }, k) => {
-        for (let row = 0; row < rows; row++) data[row * scores.length + k] = values[row]!;
-      });
-      const bytes = new Uint8Array(data.buffer);
+    batch({ scores }, first) {
+      const data = scores.interleaved();
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       return first ? Buffer.concat([start(0), bytes]) : bytes;
     },
     end: nothing,
@@ -120,7 +124,7 @@ async function arrowEncoder(): Promise<Encoder> {
     batch({ kept, scores }, first) {
       const columns: Record<string, unknown> = {};
       for (const [name, values] of kept) columns[name] = vectorFromArray(values, typeOf(name, values));
-      for (const { name, values } of scores) columns[name] = makeVector(values);
+      for (const { name, values } of scores.columns()) columns[name] = makeVector(values);
       const bytes = Buffer.from(
         RecordBatchStreamWriter.writeAll(new Table(columns as never)).toUint8Array(true),
       );

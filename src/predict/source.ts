@@ -3,8 +3,11 @@ import { createReadStream } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { StringDecoder } from 'node:string_decoder';
+import type { DataType, RecordBatch, Vector } from 'apache-arrow';
+import type { ColumnData } from 'hyparquet';
 import { EspalierError, invalid } from '../errors.js';
-import { Gatherer, type Batch, type SourceOptions } from './gather.js';
+import { csv } from './csv.js';
+import { Gatherer, type Batch, type SourceOptions, type Values } from './gather.js';
 import { npy } from './npy.js';
 
 export type Format = 'csv' | 'jsonl' | 'npy' | 'parquet' | 'arrow';
@@ -34,8 +37,24 @@ export function formatOf(path: string, given: string | undefined, parameter: str
   throw invalid('INVALID_ARGUMENT', parameter, expected, given ?? path);
 }
 
-const input = (path: string): AsyncIterable<Buffer> =>
-  path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+/** Chunks of bytes; each is gone when the next one is asked for. */
+async function* input(path: string): AsyncGenerator<Buffer> {
+  if (path === '-') {
+    yield* process.stdin as AsyncIterable<Buffer>;
+    return;
+  }
+  const file = await open(path);
+  try {
+    const buffer = Buffer.allocUnsafeSlow(1 << 20);
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null);
+      if (bytesRead === 0) return;
+      yield buffer.subarray(0, bytesRead);
+    }
+  } finally {
+    await file.close();
+  }
+}
 
 /** Opens a table. Throws INVALID_DATA, NOT_FOUND or INVALID_ARGUMENT. */
 export async function openSource(options: SourceOptions, format: Format): Promise<Source> {
@@ -50,7 +69,7 @@ export async function openSource(options: SourceOptions, format: Format): Promis
   const total = found?.size ?? 0;
   switch (format) {
     case 'csv':
-      return { total, batches: () => csv(options) };
+      return { total, batches: () => csv(input(path), options) };
     case 'jsonl':
       return { total, batches: () => jsonl(options) };
     case 'npy':
@@ -66,85 +85,45 @@ export async function openSource(options: SourceOptions, format: Format): Promis
 
 const MOST_TEXT = 1 << 26;
 
-/** Text in pieces that end with a whole line; where fields may be quoted, with the quotes even. */
-async function* lines(path: string, quoted: boolean): AsyncGenerator<{ text: string; done: number }> {
+/** Text in pieces that end with a whole line. */
+async function* lines(path: string): AsyncGenerator<{ text: string; done: number }> {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   let done = 0;
   for await (const chunk of input(path)) {
     done += chunk.length;
     rest += decoder.write(chunk);
-    const end = quoted ? lastLineEnd(rest) : rest.lastIndexOf('\n');
+    const end = rest.lastIndexOf('\n');
     if (end < 0) {
       if (rest.length > MOST_TEXT)
         throw invalid('INVALID_DATA', '--input', 'lines of at most 64 MB', rest.length);
       continue;
     }
-    yield { text: rest.slice(0, end + 1), done };
+    // Without the last line end: there is no line after it.
+    yield { text: rest.slice(0, end), done };
     rest = rest.slice(end + 1);
   }
   rest += decoder.end();
   if (rest.trim() !== '') yield { text: rest, done };
 }
 
-/** The last line end that is not inside quotes. */
-function lastLineEnd(text: string): number {
-  let end = -1;
-  let from = 0;
-  for (;;) {
-    const quote = text.indexOf('"', from);
-    const last = text.lastIndexOf('\n', quote < 0 ? text.length : quote);
-    if (last >= from) end = last;
-    if (quote < 0) return end;
-    const closing = text.indexOf('"', quote + 1);
-    if (closing < 0) return end;
-    from = closing + 1;
-  }
-}
-
-async function* csv(options: SourceOptions): AsyncGenerator<Batch> {
-  const { default: papa } = await import('papaparse');
-  const gatherer = new Gatherer(options);
-  let positions: number[] | undefined;
-  let names: string[] = [];
-  for await (const { text, done } of lines(options.path, true)) {
-    const { data, errors } = papa.parse<string[]>(text, { delimiter: ',', skipEmptyLines: true });
-    const [wrong] = errors;
-    if (wrong !== undefined) throw invalid('INVALID_DATA', '--input', 'CSV', wrong.message);
-    for (const fields of data) {
-      if (positions === undefined) {
-        names = fields.map((name, i) => (i === 0 ? name.replace(/^\uFEFF/, '') : name));
-        positions = gatherer.header(names).map((name) => names.indexOf(name));
-        continue;
-      }
-      if (fields.length !== names.length) {
-        throw invalid('INVALID_DATA', `row ${gatherer.seen + 1}`, `${names.length} fields`, fields.length);
-      }
-      const at = positions;
-      const full = gatherer.row(
-        (_, i) => fields[at[i]!],
-        (name) => fields[names.indexOf(name)],
-      );
-      if (full) yield gatherer.take(done);
-    }
-  }
-  if (gatherer.rows > 0) yield gatherer.take(0);
-}
-
 async function* jsonl(options: SourceOptions): AsyncGenerator<Batch> {
   const gatherer = new Gatherer(options);
+  let line = 0;
+  gatherer.where = () => `line ${line}, `;
   let first = true;
-  for await (const { text, done } of lines(options.path, false)) {
-    for (const line of text.split('\n')) {
-      if (line.trim() === '') continue;
+  for await (const { text, done } of lines(options.path)) {
+    for (const own of text.split('\n')) {
+      line += 1;
+      if (own.trim() === '') continue;
       let value: unknown;
       try {
-        value = JSON.parse(line);
+        value = JSON.parse(own);
       } catch {
-        throw invalid('INVALID_DATA', `row ${gatherer.seen + 1}`, 'a line of JSON', line);
+        throw invalid('INVALID_DATA', gatherer.place(), 'a line of JSON', own);
       }
       if (typeof value !== 'object' || value === null) {
-        throw invalid('INVALID_DATA', `row ${gatherer.seen + 1}`, 'an object or an array', value);
+        throw invalid('INVALID_DATA', gatherer.place(), 'an object or an array', value);
       }
       // An array is a row by position, an object by name.
       if (first) gatherer.header(Object.keys(value));
@@ -157,38 +136,34 @@ async function* jsonl(options: SourceOptions): AsyncGenerator<Batch> {
   if (gatherer.rows > 0) yield gatherer.take(0);
 }
 
-interface ArrowBatch {
-  readonly numRows: number;
-  readonly schema: { readonly fields: readonly { readonly name: string }[] };
-  getChild(name: string): { get(row: number): unknown } | null;
-}
-
 async function* arrow(options: SourceOptions): AsyncGenerator<Batch> {
-  const { RecordBatchReader } = await import('apache-arrow');
+  const { DataType: Types, Precision, RecordBatchReader } = await import('apache-arrow');
+  /** The array of a column of numbers without a gap; else what is asked value by value. */
+  const values = (vector: Vector): Values => {
+    const type = vector.type as DataType;
+    const number = Types.isInt(type) || (Types.isFloat(type) && type.precision !== Precision.HALF);
+    return number && vector.nullCount === 0 ? (vector.toArray() as Values) : vector;
+  };
   const gatherer = new Gatherer(options);
-  const reader = await (RecordBatchReader.from(input(options.path) as never) as unknown as Promise<unknown>);
-  for await (const batch of reader as AsyncIterable<ArrowBatch>) {
-    const columns = gatherer
-      .header(batch.schema.fields.map(({ name }) => name))
-      .map((name) => batch.getChild(name)!);
-    const kept = new Map(options.keep.map((name) => [name, batch.getChild(name)!]));
-    for (let row = 0; row < batch.numRows; row++) {
-      const full = gatherer.row(
-        (_, i) => columns[i]!.get(row),
-        (name) => kept.get(name)!.get(row),
-      );
-      if (full) yield gatherer.take(0);
-    }
+  const { path } = options;
+  // The reader keeps the chunks that it is given.
+  const stream = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
+  const reader = await (RecordBatchReader.from(stream as never) as unknown as Promise<unknown>);
+  for await (const batch of reader as AsyncIterable<RecordBatch>) {
+    const column = (name: string) => values(batch.getChild(name)!);
+    const order = gatherer.header(batch.schema.fields.map(({ name }) => String(name)));
+    const kept = options.keep.map((name) => batch.getChild(name)! as Values);
+    yield* gatherer.columns(batch.numRows, order.map(column), kept, () => 0);
   }
   if (gatherer.rows > 0) yield gatherer.take(0);
 }
 
-/** Rows of a parquet file that are decoded together. */
-const PARQUET_ROWS = 16_384;
+/** Values of a parquet file that are decoded together: 16 MB of numbers. */
+const PARQUET_VALUES = 1 << 21;
 
 /** Row groups are read in pieces, and of them the needed columns only. */
 async function parquet(options: SourceOptions): Promise<Source> {
-  const { parquetMetadataAsync, parquetReadObjects, parquetSchema } = await import('hyparquet');
+  const { parquetMetadataAsync, parquetRead, parquetSchema } = await import('hyparquet');
   const handle = await open(options.path);
   const { size: byteLength } = await handle.stat();
   const file = {
@@ -203,21 +178,35 @@ async function parquet(options: SourceOptions): Promise<Source> {
     const metadata = await parquetMetadataAsync(file);
     const gatherer = new Gatherer(options);
     const names = parquetSchema(metadata).children.map(({ element }) => element.name);
-    const columns = [...new Set([...gatherer.header(names), ...options.keep])];
+    const order = gatherer.header(names);
+    const columns = [...new Set([...order, ...options.keep])];
     const total = Number(metadata.num_rows);
+    const most = Math.max(4096, Math.floor(PARQUET_VALUES / Math.max(1, columns.length)));
     return {
       total,
       async *batches() {
         try {
-          for (let rowStart = 0; rowStart < total; rowStart += PARQUET_ROWS) {
-            const rowEnd = Math.min(total, rowStart + PARQUET_ROWS);
-            const rows = await parquetReadObjects({ file, metadata, columns, rowStart, rowEnd });
-            for (const [i, row] of rows.entries()) {
-              const get = (name: string) => row[name] as unknown;
-              if (gatherer.row(get, get)) yield gatherer.take(rowStart + i + 1);
+          // A piece lies in one row group: no group is decoded for two.
+          let group = 0;
+          for (const { num_rows } of metadata.row_groups) {
+            const groupEnd = group + Number(num_rows);
+            for (let rowStart = group; rowStart < groupEnd; rowStart += most) {
+              const rowEnd = Math.min(groupEnd, rowStart + most);
+              const found = new Map<string, ColumnData[]>(columns.map((name) => [name, []]));
+              await parquetRead({
+                ...{ file, metadata, columns, rowStart, rowEnd, useOffsetIndex: true },
+                onChunk: (chunk) => found.get(chunk.columnName)?.push(chunk),
+              });
+              const column = (name: string) => joined(found.get(name)!, rowStart, rowEnd);
+              const kept = options.keep.map(column);
+              const done = (rows: number) => rowStart + rows;
+              yield* gatherer.columns(rowEnd - rowStart, order.map(column), kept, done);
             }
+            group = groupEnd;
           }
           if (gatherer.rows > 0) yield gatherer.take(total);
+        } catch (error) {
+          throw unreadable(error);
         } finally {
           await handle.close();
         }
@@ -225,7 +214,25 @@ async function parquet(options: SourceOptions): Promise<Source> {
     };
   } catch (error) {
     await handle.close();
-    if (error instanceof EspalierError) throw error;
-    throw invalid('INVALID_DATA', '--input', 'a parquet file that can be read', (error as Error).message);
+    throw unreadable(error);
   }
+}
+
+const unreadable = (error: unknown): EspalierError =>
+  error instanceof EspalierError
+    ? error
+    : invalid('INVALID_DATA', '--input', 'a parquet file that can be read', (error as Error).message);
+
+/** The rows from `rowStart` up to `rowEnd` of a column's chunks, which may reach beyond. */
+function joined(chunks: readonly ColumnData[], rowStart: number, rowEnd: number): Values {
+  const parts = chunks
+    .filter((chunk) => chunk.rowStart < rowEnd && chunk.rowEnd > rowStart)
+    .map(({ columnData, rowStart: start }) =>
+      columnData.slice(Math.max(0, rowStart - start), Math.max(0, rowEnd - start)),
+    );
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  if (length !== rowEnd - rowStart) {
+    throw invalid('INVALID_DATA', '--input', `${rowEnd - rowStart} values of a column`, length);
+  }
+  return parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from<unknown>(part));
 }

@@ -1,0 +1,228 @@
+/**
+ * CSV as batches. Pieces without quotes, the most of them, are read byte by byte, each field straight into its place;
+ * those with quotes go through papaparse.
+ */
+import type Papa from 'papaparse';
+import type { EspalierError } from '../errors.js';
+import { invalid } from '../errors.js';
+import type { Cells } from './cells.js';
+import { end as numberEnd, numberAt } from './digits.js';
+import { Gatherer, type Batch, type SourceOptions } from './gather.js';
+
+const [COMMA, LF, CR, QUOTE] = [44, 10, 13, 34];
+const MOST_BYTES = 1 << 26;
+
+interface Piece {
+  readonly bytes: Buffer;
+  readonly quoted: boolean;
+  readonly done: number;
+}
+
+/** Bytes in pieces that end with a whole line; with its quotes even. */
+async function* pieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
+  let rest: Buffer = Buffer.alloc(0);
+  let done = 0;
+  for await (const chunk of chunks) {
+    done += chunk.length;
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const quoted = bytes.includes(QUOTE);
+    const cut = (quoted ? lastLineEnd(bytes) : bytes.lastIndexOf(LF)) + 1;
+    // The chunk's memory is that of the next one, too.
+    rest = Buffer.from(bytes.subarray(cut));
+    if (rest.length > MOST_BYTES) {
+      throw invalid('INVALID_DATA', '--input', 'lines of at most 64 MB', rest.length);
+    }
+    if (cut > 0) yield { bytes: bytes.subarray(0, cut), quoted, done };
+  }
+  if (rest.length > 0) {
+    yield { bytes: Buffer.concat([rest, Buffer.from('\n')]), quoted: rest.includes(QUOTE), done };
+  }
+}
+
+/** The last line end that is not inside quotes; -1 where there is none. */
+function lastLineEnd(bytes: Buffer): number {
+  let last = -1;
+  for (let from = 0; ;) {
+    const quote = bytes.indexOf(QUOTE, from);
+    const found = bytes.lastIndexOf(LF, quote < 0 ? bytes.length : quote);
+    if (found >= from) last = found;
+    if (quote < 0) return last;
+    const closing = bytes.indexOf(QUOTE, quote + 1);
+    if (closing < 0) return last;
+    from = closing + 1;
+  }
+}
+
+/** The first one that is not inside quotes, or that of a file whose lines end otherwise. */
+function firstLineEnd(bytes: Buffer, from: number): number {
+  const old = bytes.indexOf(CR, from);
+  for (let at = from, inside = false; at < bytes.length; at++) {
+    if (bytes[at] === QUOTE) inside = !inside;
+    else if (!inside && (bytes[at] === LF || (at === old && bytes[at + 1] !== LF))) return at;
+  }
+  return bytes.length - 1;
+}
+
+/** Line ends that are not LF or CR LF. */
+function oldLineEnds(bytes: Buffer): boolean {
+  const found = bytes.indexOf(CR);
+  return found >= 0 && bytes[found + 1] !== LF;
+}
+
+function lineEnds(text: string): number {
+  let count = 0;
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
+  return count;
+}
+
+/** What becomes of a field of a line. */
+interface Field {
+  /** Its places among the features; one column may be named twice. */
+  readonly cells: readonly Cells[];
+  /** Its places among the kept columns. */
+  readonly kept: readonly number[];
+}
+
+export async function* csv(chunks: AsyncIterable<Buffer>, options: SourceOptions): AsyncGenerator<Batch> {
+  const { default: papa } = await import('papaparse');
+  const gatherer = new Gatherer(options);
+  let reader: Reader | undefined;
+  for await (const { bytes, quoted, done } of pieces(chunks)) {
+    let from = 0;
+    if (reader === undefined) {
+      const head = /^(?:\r?\n)*/.exec(bytes.toString('latin1', 0, 1024))![0].length;
+      from = firstLineEnd(bytes, head) + 1;
+      const text = bytes.toString('utf8', head, from);
+      const { data } = papa.parse<string[]>(text, { delimiter: ',' });
+      const names = (data[0] ?? []).map((name) => name.replace(/^\uFEFF/, '').trim());
+      reader = new Reader(papa, gatherer, options, names);
+      reader.line += lineEnds(bytes.toString('latin1', 0, from));
+    }
+    if (quoted || oldLineEnds(bytes)) yield* reader.quoted(bytes.toString('utf8', from), done);
+    else {
+      while ((from = reader.plain(bytes, from)) < bytes.length) yield gatherer.take(done);
+      if (gatherer.rows === options.batch) yield gatherer.take(done);
+    }
+  }
+  if (gatherer.rows > 0) yield gatherer.take(0);
+}
+
+class Reader {
+  /** Of the next row, from 1. */
+  line = 1;
+  readonly #papa: typeof Papa;
+  readonly #gatherer: Gatherer;
+  readonly #batch: number;
+  readonly #fields: readonly Field[];
+
+  constructor(papa: typeof Papa, gatherer: Gatherer, options: SourceOptions, names: readonly string[]) {
+    this.#papa = papa;
+    this.#gatherer = gatherer;
+    this.#batch = options.batch;
+    gatherer.header(names);
+    gatherer.where = () => `line ${this.line}, `;
+    this.#fields = names.map((name, i) => {
+      const own = names.indexOf(name) === i;
+      return {
+        cells: own ? gatherer.cells.filter((cells) => cells.name === name) : [],
+        kept: own ? options.keep.flatMap((kept, k) => (kept === name ? [k] : [])) : [],
+      };
+    });
+  }
+
+  /** Reads lines from `from` on until the batch is full; answers where the next one begins. */
+  plain(bytes: Buffer, from: number): number {
+    const fields = this.#fields;
+    const gatherer = this.#gatherer;
+    if (gatherer.rows === this.#batch) return from;
+    const last = fields.length - 1;
+    let at = from;
+    while (at < bytes.length) {
+      if (bytes[at] === LF || (bytes[at] === CR && bytes[at + 1] === LF)) {
+        at += bytes[at] === LF ? 1 : 2;
+        this.line += 1;
+        continue;
+      }
+      const row = gatherer.rows;
+      for (let f = 0; f <= last; f++) {
+        const stop = this.#field(fields[f]!, bytes, at, row);
+        // The last field ends with the line, and no other does.
+        if ((bytes[stop] === COMMA) !== f < last) throw this.#uneven(bytes, stop, f);
+        at = stop + (bytes[stop] === CR ? 2 : 1);
+      }
+      this.line += 1;
+      if (gatherer.added()) return at;
+    }
+    return at;
+  }
+
+  /** Reads the field at `at`; answers where it ends. */
+  #field({ cells, kept }: Field, bytes: Buffer, at: number, row: number): number {
+    if (cells.length === 1 && kept.length === 0) {
+      const cell = cells[0]!;
+      if (cell.kind === 'number') {
+        const value = numberAt(bytes, at, cell.finite);
+        if (value === value) {
+          cell.target[cell.offset + row * cell.stride] = value;
+          return numberEnd;
+        }
+      }
+    }
+    let stop = at;
+    while (bytes[stop] !== COMMA && bytes[stop] !== LF) stop += 1;
+    if (bytes[stop] === LF && stop > at && bytes[stop - 1] === CR) stop -= 1;
+    if (cells.length > 0 || kept.length > 0) {
+      const text = bytes.toString('utf8', at, stop);
+      for (const cell of cells) this.#gatherer.set(cell, text);
+      for (const k of kept) this.#gatherer.kept[k]!.push(text);
+    }
+    return stop;
+  }
+
+  #uneven(bytes: Buffer, stop: number, field: number): EspalierError {
+    let found = field + 1;
+    for (let at = stop; bytes[at] !== LF; at++) if (bytes[at] === COMMA) found += 1;
+    return this.#count(found);
+  }
+
+  #count(found: number): EspalierError {
+    return invalid('INVALID_DATA', this.#gatherer.place(), `${this.#fields.length} fields`, found);
+  }
+
+  *quoted(text: string, done: number): Generator<Batch> {
+    const settings = { delimiter: ',', skipEmptyLines: true } as const;
+    const { data, errors } = this.#papa.parse<string[]>(text, settings);
+    const before = this.line;
+    let record = 0;
+    // Where a record begins is only asked for an error: papaparse tells it where it goes step by step.
+    const line = () => {
+      let [seen, begin] = [0, 0];
+      this.#papa.parse<string[]>(text, {
+        ...settings,
+        step: ({ meta }, parser) => {
+          if (seen++ === record) parser.abort();
+          else begin = meta.cursor;
+        },
+      });
+      const blank = /^(?:\r?\n)*/.exec(text.slice(begin))![0].length;
+      return before + lineEnds(text.slice(0, begin + blank));
+    };
+    this.#gatherer.where = () => `line ${line()}, `;
+    const [wrong] = errors;
+    if (wrong !== undefined) {
+      record = wrong.row ?? 0;
+      throw invalid('INVALID_DATA', `--input, line ${line()}`, 'CSV', wrong.message);
+    }
+    for (const values of data) {
+      if (values.length !== this.#fields.length) throw this.#count(values.length);
+      this.#fields.forEach(({ cells, kept }, f) => {
+        for (const cell of cells) this.#gatherer.set(cell, values[f]!);
+        for (const k of kept) this.#gatherer.kept[k]!.push(values[f]!);
+      });
+      record += 1;
+      if (this.#gatherer.added()) yield this.#gatherer.take(done);
+    }
+    this.line = before + lineEnds(text);
+    this.#gatherer.where = () => `line ${this.line}, `;
+  }
+}
