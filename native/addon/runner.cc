@@ -1,7 +1,8 @@
 #include "addon/runner.h"
 
+#include <algorithm>
 #include <cstring>
-#include <system_error>
+#include <exception>
 
 #include "addon/js.h"
 #include "addon/model.h"
@@ -31,6 +32,7 @@ void Runner::stop() {
     // Their promises can no longer be settled.
     for (auto& job : queue_) job->model->end();
     queue_.clear();
+    waiting_.clear();
   }
   queued_.notify_all();
   for (std::thread& thread : threads_) thread.join();
@@ -43,9 +45,17 @@ Napi::Value Runner::submit(Napi::Env env, std::unique_ptr<RunJob> job) {
   Model& model = *job->model;
   model.begin();
   std::lock_guard<std::mutex> lock(mutex_);
+  waiting_.reserve(waiting_.size() + 1);
   queue_.push_back(std::move(job));
-  // Threads that are awake look at the queue before they sleep.
-  if (threads_.size() == asleep_) wake_another();
+  // From here on nothing throws before both know of the job.
+  const auto waiting = find_waiting(&model);
+  if (waiting == waiting_.end()) {
+    waiting_.push_back({&model, 1});
+  } else {
+    ++waiting->jobs;
+  }
+  // Threads that are awake look at the queue before they sleep; those at a long job not soon.
+  if (threads_.size() - asleep_ <= long_at_work_.size()) wake_another();
   return promise;
 }
 
@@ -55,35 +65,71 @@ void Runner::wake_another() {
     queued_.notify_one();
     return;
   }
-  if (asleep_ > 0 || threads_.size() >= most_threads_) return;
+  if (asleep_ > 0 || !has_next()) return;
+  // Each thread beyond the processors' number is for another model.
+  if (threads_.size() >= most_threads_ + long_at_work_.size()) return;
   try {
+    long_at_work_.reserve(threads_.size() + 1);
     threads_.emplace_back([this] { work(); });
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     if (threads_.empty()) throw;
   }
+}
+
+bool Runner::is_long_at_work(const Model* model) const {
+  return std::find(long_at_work_.begin(), long_at_work_.end(), model) != long_at_work_.end();
+}
+
+bool Runner::has_next() const {
+  if (long_at_work_.size() < most_threads_) return !queue_.empty();
+  return std::any_of(waiting_.begin(), waiting_.end(),
+                     [this](const Waiting& waiting) { return !is_long_at_work(waiting.model); });
+}
+
+std::unique_ptr<RunJob> Runner::take_next() {
+  auto next = queue_.begin();
+  if (long_at_work_.size() >= most_threads_) {
+    while (is_long_at_work((*next)->model.get())) ++next;
+  }
+  std::unique_ptr<RunJob> job = std::move(*next);
+  queue_.erase(next);
+  const auto waiting = find_waiting(job->model.get());
+  if (--waiting->jobs == 0) waiting_.erase(waiting);
+  return job;
+}
+
+std::vector<Runner::Waiting>::iterator Runner::find_waiting(const Model* model) {
+  return std::find_if(waiting_.begin(), waiting_.end(),
+                      [model](const Waiting& waiting) { return waiting.model == model; });
 }
 
 void Runner::work() {
   std::unique_lock<std::mutex> lock(mutex_);
   for (;;) {
-    while (queue_.empty() && !stopping_) {
+    while (!has_next() && !stopping_) {
       ++asleep_;
       queued_.wait(lock);
       --asleep_;
       if (woken_ > 0) --woken_;
     }
     if (stopping_) return;
-    std::unique_ptr<RunJob> job = std::move(queue_.front());
-    queue_.pop_front();
+    std::unique_ptr<RunJob> job = take_next();
     lock.unlock();
+    bool is_long = false;
     job->done = job->model->compute(job->batch, job->inputs.data(), job->outputs.data(),
                                     &job->problem, [&](double predicted_ns) {
                                       if (predicted_ns < kWorthThreadNs) return;
                                       std::lock_guard<std::mutex> relock(mutex_);
+                                      is_long = true;
+                                      long_at_work_.push_back(job->model.get());
                                       if (!queue_.empty() && !stopping_) wake_another();
                                     });
+    const Model* model = job->model.get();
     job->model->end();
     lock.lock();
+    if (is_long) {
+      long_at_work_.erase(std::find(long_at_work_.begin(), long_at_work_.end(), model));
+    }
     if (stopping_) return;
     finished_.push_back(std::move(job));
     if (finished_.size() == 1) wake_loop_.NonBlockingCall();

@@ -2,7 +2,9 @@
 //
 // One queue an environment, served by few threads that take job after job: a burst of small calls
 // wakes one thread, and one message back to the event loop settles all that are done by then.
-// Another thread is woken only while work that is worth it waits.
+// Another thread is woken only while work that is worth it waits, or waits behind such work. There
+// are as many threads as processors, and one more for each further model: none waits until another
+// one's long job is done.
 #ifndef ESPALIER_NATIVE_ADDON_RUNNER_H_
 #define ESPALIER_NATIVE_ADDON_RUNNER_H_
 
@@ -46,7 +48,18 @@ class Runner {
  private:
   void work();
   void stop();
-  void wake_another();  // holds mutex_
+  // How many jobs of a model are in the queue; at least one.
+  struct Waiting {
+    const Model* model;
+    size_t jobs;
+  };
+
+  // These hold mutex_.
+  void wake_another();
+  bool is_long_at_work(const Model* model) const;
+  bool has_next() const;  // for a thread that is free
+  std::unique_ptr<RunJob> take_next();
+  std::vector<Waiting>::iterator find_waiting(const Model* model);
   static void settle_all(Napi::Env env, Napi::Function, Runner* runner, void*);
   void settle(Napi::Env env, RunJob& job);
 
@@ -58,7 +71,9 @@ class Runner {
   std::mutex mutex_;
   std::condition_variable queued_;
   std::deque<std::unique_ptr<RunJob>> queue_;
+  std::vector<Waiting> waiting_;
   std::vector<std::unique_ptr<RunJob>> finished_;
+  std::vector<const Model*> long_at_work_;  // the models of the long jobs that threads are at
   std::vector<std::thread> threads_;
   size_t asleep_ = 0;
   size_t woken_ = 0;  // signals that no thread has answered yet

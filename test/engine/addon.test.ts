@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Program } from '../../src/compile/program.js';
+import type { NativeModel } from '../../src/engine/addon.js';
 import { addon, addonPaths } from '../../src/engine/find.js';
 import { mlp, noise, OPTIONS, twoByTwo, type Mlp } from './addon-support.js';
 
@@ -47,6 +48,23 @@ describe('running', () => {
       });
     }
   }
+
+  it('lets no model wait for the long job of another', async () => {
+    const [long, short] = [mlp([512, 2048, 2048, 8]), mlp([4, 8, 2])].map(({ program }) =>
+      addon().load(program, { threads: 1, batchSizes: [1] }),
+    ) as [NativeModel, NativeModel];
+    const done: string[] = [];
+    const x = noise(256 * 512, 1);
+    // More of them than there are threads, the last ones queued.
+    const jobs = Array.from({ length: 40 }, () => long.run(256, [x]).then(() => done.push('long')));
+    await new Promise((resolve) => setImmediate(resolve));
+    const [answer] = await short.run(1, [noise(4, 2)]);
+    expect(answer).toHaveLength(2);
+    expect(done.length).toBeLessThan(20);
+    await Promise.all(jobs);
+    long.dispose();
+    short.dispose();
+  });
 
   it('takes several inputs and gives several outputs', async () => {
     const model = addon().load(twoByTwo(), OPTIONS);
