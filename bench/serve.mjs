@@ -2,7 +2,8 @@
 /**
  * `espalier serve` under load, 784-1024-1024-10 at 0.75, binary tensors over loopback: servers pinned to core 0, the load
  * to core 1 (`taskset -c 1 node bench/serve.mjs PART`). Parts: rivals (rounds in turn, 32 connections and one), steady
- * (80 % of the highest load for --seconds, then 200 % for a tenth of it), reload (100 reloads and SIGTERM under load).
+ * (80 % of the highest load for --seconds, then 200 % for 20), reload (100 reloads and SIGTERM under load), mixed (a
+ * MobileNet, --mobilenet FILE, at full load beside the small network).
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,7 +18,11 @@ import { closedLoop, openLoop, requestOf } from './serve/load.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string' },
+    mobilenet: { type: 'string', default: 'runs/networks/mobilenetv1-0.75.h5' },
+  },
 });
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const { fetch } = globalThis;
@@ -32,16 +37,19 @@ const program = networkOf([784, 1024, 1024, 10], 0.75);
 mkdirSync(join(folder, 'm/1'), { recursive: true });
 writeFileSync(join(folder, 'm/1/model.esp'), await espBytes(program));
 
-const tensor = Buffer.from(Float32Array.from({ length: 784 }, (_, i) => Math.sin(i)).buffer);
-const header = Buffer.from(
-  JSON.stringify({
-    inputs: [
-      { name: 'x', datatype: 'FP32', shape: [1, 784], parameters: { binary_data_size: tensor.length } },
-    ],
-    parameters: { binary_data_output: true },
-  }),
-);
-const request = requestOf('/v2/models/m/infer', Buffer.concat([header, tensor]), header.length);
+/** A request for one row of a model. */
+function askFor(model, name, shape) {
+  const length = shape.reduce((a, b) => a * b, 1);
+  const tensor = Buffer.from(Float32Array.from({ length }, (_, i) => Math.sin(i)).buffer);
+  const header = Buffer.from(
+    JSON.stringify({
+      inputs: [{ name, datatype: 'FP32', shape, parameters: { binary_data_size: tensor.length } }],
+      parameters: { binary_data_output: true },
+    }),
+  );
+  return requestOf(`/v2/models/${model}/infer`, Buffer.concat([header, tensor]), header.length);
+}
+const request = askFor('m', 'x', [1, 784]);
 
 function start(...args) {
   const child = spawn('taskset', ['-c', '0', process.execPath, ...args], {
@@ -56,8 +64,10 @@ function start(...args) {
     child.on('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code}`)));
   });
 }
-const espalier = () =>
+const espalier = (...more) =>
   start(
+    '--import',
+    here('serve/loop-delay.mjs'),
     here('../dist/cli/main.js'),
     'serve',
     folder,
@@ -68,7 +78,20 @@ const espalier = () =>
     '1',
     '--log-level',
     'error',
+    ...more,
   );
+/** How late the event loop of a server was since the last time. */
+const loopDelay = (child) =>
+  new Promise((resolve) => {
+    const read = (chunk) => {
+      const found = /loop (\{.*\})/.exec(chunk.toString());
+      if (found === null) return;
+      child.stdout.off('data', read);
+      resolve(JSON.parse(found[1]));
+    };
+    child.stdout.on('data', read);
+    child.kill('SIGUSR2');
+  });
 const rss = ({ pid }) => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))[1]) / 1024;
 const median = (values) => [...values].sort((a, b) => a - b)[values.length >> 1];
 const round = (value, digits = 2) => Number(value?.toFixed(digits));
@@ -117,10 +140,56 @@ async function steady() {
   const seconds = Number(options.seconds ?? 30);
   console.log(`highest load: ${round(perSecond, 0)} requests/s`);
   await openLoop(port, request, { perSecond: 0.8 * perSecond, seconds: seconds / 10 });
-  const before = rss(child);
+  await loopDelay(child);
+  const memory = [];
+  const looking = setInterval(() => memory.push(rss(child)), 1000);
   const eighty = await openLoop(port, request, { perSecond: 0.8 * perSecond, seconds });
-  console.log('80 %', eighty, `RSS ${round(before, 1)} -> ${round(rss(child), 1)} MB`);
-  console.log('200 %', await openLoop(port, request, { perSecond: 2 * perSecond, seconds: seconds / 10 }));
+  clearInterval(looking);
+  const [least, most] = [Math.min(...memory), Math.max(...memory)];
+  console.log('80 %', eighty, 'event loop late by ms', await loopDelay(child));
+  console.log(
+    `RSS ${round(memory[0], 1)} -> ${round(memory.at(-1), 1)} MB, ${round(least, 1)} to ${round(most, 1)}`,
+  );
+  console.log('200 %', await openLoop(port, request, { perSecond: 2 * perSecond, seconds: 20 }));
+  console.log('event loop late by ms', await loopDelay(child));
+}
+
+async function mixed() {
+  mkdirSync(join(folder, 'mobilenet/1'), { recursive: true });
+  const converted = join(folder, 'mobilenet/1/model.esp');
+  execFileSync(process.execPath, [here('../dist/cli/main.js'), 'convert', options.mobilenet, converted], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const config = join(folder, 'config.yaml');
+  writeFileSync(config, 'modelSettings: { mobilenet: { maxBatch: 4 } }\n');
+  const { port, child } = await espalier('--config', config);
+  const answer = await fetch(`http://127.0.0.1:${port}/v2/models/mobilenet`);
+  const [input] = (await answer.json()).inputs;
+  const large = askFor('mobilenet', input.name, [1, ...input.shape.slice(1)]);
+  const seconds = Number(options.seconds ?? 10);
+  const show = async (what, loads) => {
+    await loopDelay(child);
+    const found = await Promise.all(
+      Object.entries(loads).map(async ([name, [sent, connections]]) => [
+        name,
+        await closedLoop(port, sent, { connections, seconds }),
+      ]),
+    );
+    for (const [name, { perSecond, p50, p99, failed, refused }] of found) {
+      console.log(what, name, {
+        perSecond: round(perSecond, 1),
+        p50: round(p50),
+        p99: round(p99),
+        failed,
+        refused,
+      });
+    }
+    console.log(what, 'event loop late by ms', await loopDelay(child));
+  };
+  await show('alone:', { small: [request, 1] });
+  await show('alone:', { mobilenet: [large, 4] });
+  await show('beside:', { small: [request, 1], mobilenet: [large, 4] });
+  await show('beside:', { small: [request, 32], mobilenet: [large, 8] });
 }
 
 async function reload() {
@@ -138,6 +207,6 @@ async function reload() {
   console.log('100 reloads and SIGTERM', await load, `ended with ${code}`);
 }
 
-const parts = { rivals, steady, reload };
+const parts = { rivals, steady, reload, mixed };
 for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await parts[part]();
 process.exit(0);

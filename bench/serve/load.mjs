@@ -1,5 +1,6 @@
 /** A load generator over plain sockets, cheap enough that one core asks more than a server on another can answer. */
 import { connect } from 'node:net';
+import { setImmediate as turn } from 'node:timers/promises';
 
 /** A POST of these bytes, ready to be written; the header of the binary extension where `jsonLength` is given. */
 export function requestOf(path, body, jsonLength) {
@@ -52,11 +53,11 @@ class Connection {
     waiting.resolve({ status: Number(head.slice(9, 12)), milliseconds: performance.now() - this.#began });
   }
 
-  async ask(request) {
+  async ask(request, due) {
     await this.#open();
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
-      this.#began = performance.now();
+      this.#began = due ?? performance.now();
       this.#socket.write(request);
     });
   }
@@ -83,6 +84,7 @@ function tell(answers, failed, seconds) {
     p99: quantile(good, 0.99),
     answered: good.length,
     refused: refused.length,
+    refusedP50: quantile(refused, 0.5),
     refusedP99: quantile(refused, 0.99),
     other: answers.length - good.length - refused.length,
     failed,
@@ -110,23 +112,27 @@ export async function closedLoop(port, request, { connections, seconds, stop = (
   return tell(answers, failed, (performance.now() - began) / 1000);
 }
 
-/** Requests come at a rate, whether or not those before are answered, over as many connections as that takes. */
+/**
+ * Requests come at random (Poisson) at a rate, whether or not those before are answered, over as many connections as
+ * that takes. A request's time counts from when it was due, also where this process was late to send it.
+ */
 export async function openLoop(port, request, { perSecond, seconds, most = 2000 }) {
   const answers = [];
   const free = [];
   const open = new Set();
-  let [failed, made, unsent, sent] = [0, 0, 0, 0];
+  let [failed, made, unsent] = [0, 0, 0];
   const began = performance.now();
+  const gap = () => (-1000 * Math.log(1 - Math.random())) / perSecond;
+  let due = began + gap();
   while (performance.now() - began < seconds * 1000) {
-    const due = Math.floor(((performance.now() - began) / 1000) * perSecond);
-    for (; sent < due; sent++) {
+    for (; due <= performance.now(); due += gap()) {
       const connection = free.pop() ?? (made < most ? (made++, new Connection(port)) : undefined);
       if (connection === undefined) {
         unsent += 1;
         continue;
       }
       const asked = connection
-        .ask(request)
+        .ask(request, due)
         .then((answer) => answers.push(answer))
         .catch(() => (failed += 1))
         .finally(() => {
@@ -135,7 +141,8 @@ export async function openLoop(port, request, { perSecond, seconds, most = 2000 
         });
       open.add(asked);
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    // Not a timer: those are a millisecond late, and the core is ours.
+    await turn();
   }
   await Promise.all(open);
   for (const connection of free) connection.close();
