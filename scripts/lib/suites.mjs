@@ -110,13 +110,13 @@ export function countVitest(root, report) {
 }
 
 /**
- * GoogleTest by CMake and CTest, in as many parts as there are cores, counted from each part's own report. Without GoogleTest on the machine the suite
- * is one skip that says how to get it.
+ * GoogleTest by CMake and CTest, in as many parts as there are cores, counted from each part's own report. Without
+ * GoogleTest on the machine the suite is one skip that says how to get it. The tests of this machine are built where the
+ * addon was, and link what it is made of; others have a folder of their own.
  */
-export async function nativeTests(
-  root,
-  { folder = 'build/native-test', label = 'native tests', args = [], env } = {},
-) {
+export async function nativeTests(root, { folder, label = 'native tests', args = [], env } = {}) {
+  const shared = folder === undefined;
+  folder ??= 'build/cmake';
   const build = join(root, folder);
   const log = join(root, `${folder}.log`);
   const started = Date.now();
@@ -126,7 +126,7 @@ export async function nativeTests(
   const configured = await run(
     'cmake',
     [
-      ...['-S', root, '-B', build, '-DESPALIER_TESTS=ON', '-DESPALIER_ADDON=OFF'],
+      ...['-S', root, '-B', build, '-DESPALIER_TESTS=ON', `-DESPALIER_ADDON=${shared ? 'ON' : 'OFF'}`],
       `-DESPALIER_TEST_SHARDS=${jobs}`,
       ...[`-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args],
     ],
@@ -139,7 +139,8 @@ export async function nativeTests(
     console.log(configured.output);
     return { failures: [`${label}: cmake failed`] };
   }
-  const built = await run('cmake', ['--build', build, '--parallel', jobs], options);
+  const target = ['--target', 'espalier_test'];
+  const built = await run('cmake', ['--build', build, ...target, '--parallel', jobs], options);
   if (built.code !== 0) {
     console.log(built.output.split('\n').slice(-60).join('\n'));
     return { failures: [`${label}: the build failed`] };
