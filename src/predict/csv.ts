@@ -35,7 +35,8 @@ async function* pieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
     if (cut > 0) yield { bytes: bytes.subarray(0, cut), quoted, done };
   }
   if (rest.length > 0) {
-    yield { bytes: Buffer.concat([rest, Buffer.from('\n')]), quoted: rest.includes(QUOTE), done };
+    const line = rest[rest.length - 1] === CR ? rest : Buffer.concat([rest, Buffer.from('\n')]);
+    yield { bytes: line, quoted: rest.includes(QUOTE), done };
   }
 }
 
@@ -87,16 +88,22 @@ export async function* csv(chunks: AsyncIterable<Buffer>, options: SourceOptions
   const { default: papa } = await import('papaparse');
   const gatherer = new Gatherer(options);
   let reader: Reader | undefined;
+  /** Lines before the one of names. */
+  let blank = 0;
   for await (const { bytes, quoted, done } of pieces(chunks)) {
     let from = 0;
     if (reader === undefined) {
       const head = /^(?:\r?\n)*/.exec(bytes.toString('latin1', 0, 1024))![0].length;
+      if (head === bytes.length) {
+        blank += lineEnds(bytes.toString('latin1'));
+        continue;
+      }
       from = firstLineEnd(bytes, head) + 1;
       const text = bytes.toString('utf8', head, from);
       const { data } = papa.parse<string[]>(text, { delimiter: ',' });
       const names = (data[0] ?? []).map((name) => name.replace(/^\uFEFF/, '').trim());
       reader = new Reader(papa, gatherer, options, names);
-      reader.line += lineEnds(bytes.toString('latin1', 0, from));
+      reader.line += blank + lineEnds(bytes.toString('latin1', 0, from));
     }
     if (quoted || oldLineEnds(bytes)) yield* reader.quoted(bytes.toString('utf8', from), done);
     else {

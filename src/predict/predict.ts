@@ -54,8 +54,8 @@ interface Progress {
   readonly bytes: number;
 }
 
-/** Bytes of output between two records of the progress. */
-const RECORD_EVERY = 1024 * 1024;
+/** Milliseconds between two records of the progress: what a killed run loses at most. */
+const RECORD_EVERY = 500;
 
 const engine = async (source: string, options: { threads?: number }): Promise<Scorer> => {
   const { loadModel } = await import('../engine/load.js');
@@ -109,7 +109,7 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
     const before = options.resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
     const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
     let { bytes } = before;
-    let recorded = bytes;
+    let recorded = performance.now();
     let rows = 0;
     try {
       const batches = source.batches()[Symbol.asyncIterator]();
@@ -129,8 +129,8 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
           await sink.write(chunk);
           bytes += chunk.length;
           progress?.(piece.done === 0 ? source.total : piece.done, source.total, rows);
-          if (output !== '-' && bytes - recorded >= RECORD_EVERY) {
-            recorded = bytes;
+          if (output !== '-' && performance.now() - recorded >= RECORD_EVERY) {
+            recorded = performance.now();
             await writeFileAtomic(
               progressName(output),
               JSON.stringify({ settings, rows, bytes } satisfies Progress),

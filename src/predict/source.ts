@@ -148,13 +148,22 @@ async function* arrow(options: SourceOptions): AsyncGenerator<Batch> {
   const { path } = options;
   // The reader keeps the chunks that it is given.
   const stream = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
-  const reader = await (RecordBatchReader.from(stream as never) as unknown as Promise<unknown>);
-  for await (const batch of reader as AsyncIterable<RecordBatch>) {
-    const column = (name: string) => values(batch.getChild(name)!);
-    const order = gatherer.header(batch.schema.fields.map(({ name }) => String(name)));
-    const kept = options.keep.map((name) => batch.getChild(name)! as Values);
-    yield* gatherer.columns(batch.numRows, order.map(column), kept, () => 0);
+  let read = false;
+  try {
+    const reader = await (RecordBatchReader.from(stream as never) as unknown as Promise<unknown>);
+    for await (const batch of reader as AsyncIterable<RecordBatch>) {
+      const column = (name: string) => values(batch.getChild(name)!);
+      const order = gatherer.header(batch.schema.fields.map(({ name }) => String(name)));
+      const kept = options.keep.map((name) => batch.getChild(name)! as Values);
+      read = true;
+      yield* gatherer.columns(batch.numRows, order.map(column), kept, () => 0);
+    }
+    // What is cut off inside of a message throws; what ends before the first is taken for a table of nothing.
+    read ||= (reader as { schema?: unknown }).schema !== undefined;
+  } catch (error) {
+    throw unreadable('an Arrow stream or file that can be read', error);
   }
+  if (!read) throw invalid('INVALID_DATA', '--input', 'an Arrow stream or file', 'nothing that is one');
   if (gatherer.rows > 0) yield gatherer.take(0);
 }
 
@@ -206,7 +215,7 @@ async function parquet(options: SourceOptions): Promise<Source> {
           }
           if (gatherer.rows > 0) yield gatherer.take(total);
         } catch (error) {
-          throw unreadable(error);
+          throw unreadable('a parquet file that can be read', error);
         } finally {
           await handle.close();
         }
@@ -214,14 +223,9 @@ async function parquet(options: SourceOptions): Promise<Source> {
     };
   } catch (error) {
     await handle.close();
-    throw unreadable(error);
+    throw unreadable('a parquet file that can be read', error);
   }
 }
-
-const unreadable = (error: unknown): EspalierError =>
-  error instanceof EspalierError
-    ? error
-    : invalid('INVALID_DATA', '--input', 'a parquet file that can be read', (error as Error).message);
 
 /** The rows from `rowStart` up to `rowEnd` of a column's chunks, which may reach beyond. */
 function joined(chunks: readonly ColumnData[], rowStart: number, rowEnd: number): Values {
@@ -236,3 +240,8 @@ function joined(chunks: readonly ColumnData[], rowStart: number, rowEnd: number)
   }
   return parts.length === 1 ? parts[0]! : parts.flatMap((part) => Array.from<unknown>(part));
 }
+
+const unreadable = (expected: string, error: unknown): EspalierError =>
+  error instanceof EspalierError
+    ? error
+    : invalid('INVALID_DATA', '--input', expected, (error as Error).message);
