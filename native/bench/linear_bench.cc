@@ -24,6 +24,7 @@
 
 #include "cpu/features.h"
 #include "cpu/thread_pool.h"
+#include "kernels/linear/choice.h"
 #include "kernels/linear/linear.h"
 #include "sparse/aligned.h"
 #include "sparse/csr.h"
@@ -53,7 +54,7 @@ Csr pruned_gaussian(uint32_t rows, uint32_t cols, double sparsity) {
   return csr_from_dense(dense.data(), rows, cols);
 }
 
-struct Candidate {
+struct Racer {
   std::string name;
   std::vector<std::unique_ptr<Linear>> copies;
   size_t next = 0;
@@ -64,16 +65,16 @@ struct Candidate {
 
 constexpr int kRounds = 40;
 
-void time_candidates(std::vector<Candidate>& candidates,
+void time_candidates(std::vector<Racer>& candidates,
                      const std::function<void(const Linear&)>& run) {
-  for (Candidate& candidate : candidates) {
+  for (Racer& candidate : candidates) {
     for (int i = 0; i < 6; ++i) run(*candidate.copies[i % candidate.copies.size()]);
     const double start = now_ns();
     for (int i = 0; i < 3; ++i) run(*candidate.copies[i % candidate.copies.size()]);
     candidate.calls = std::clamp(static_cast<int>(1e5 / ((now_ns() - start) / 3)), 1, 20000);
   }
   for (int round = 0; round < kRounds; ++round) {
-    for (Candidate& candidate : candidates) {
+    for (Racer& candidate : candidates) {
       if (candidate.copies.size() == 1) {
         for (int i = 0; i < 3; ++i) run(*candidate.copies[0]);
       }
@@ -85,7 +86,7 @@ void time_candidates(std::vector<Candidate>& candidates,
       candidate.rounds.push_back((now_ns() - start) / candidate.calls);
     }
   }
-  for (Candidate& candidate : candidates) {
+  for (Racer& candidate : candidates) {
     std::sort(candidate.rounds.begin(), candidate.rounds.end());
     candidate.ns = candidate.rounds[candidate.rounds.size() / 10];
   }
@@ -118,9 +119,9 @@ struct Buffers {
 
 // Every layout that has a kernel for n, the dense one first, and "chosen:" what the cost model
 // takes.
-std::vector<Candidate> candidates_for(const Csr& csr, int n, const LinearOptions& base,
-                                      const std::vector<std::string>& only) {
-  std::vector<Candidate> candidates;
+std::vector<Racer> candidates_for(const Csr& csr, int n, const LinearOptions& base,
+                                  const std::vector<std::string>& only) {
+  std::vector<Racer> candidates;
   std::vector<std::string> layouts = linear_layouts(base.isa);
   layouts.push_back("");
   std::sort(layouts.begin(), layouts.end(),
@@ -131,7 +132,7 @@ std::vector<Candidate> candidates_for(const Csr& csr, int n, const LinearOptions
     if (!wanted && layout != "dense" && !layout.empty()) continue;
     LinearOptions options = base;
     options.layout = layout;
-    Candidate candidate;
+    Racer candidate;
     candidate.name = layout;
     size_t bytes = 0;
     do {
@@ -153,10 +154,10 @@ void bench(uint32_t rows, uint32_t cols, int n, double sparsity, const LinearOpt
            const std::vector<std::string>& only) {
   const Csr csr = pruned_gaussian(rows, cols, sparsity);
   Buffers buffers(rows, cols, n);
-  std::vector<Candidate> candidates = candidates_for(csr, n, options, only);
+  std::vector<Racer> candidates = candidates_for(csr, n, options, only);
   time_candidates(candidates, [&](const Linear& linear) { buffers.run(linear); });
   std::printf("%ux%u n=%d %.2f:", rows, cols, n, sparsity);
-  for (const Candidate& candidate : candidates) {
+  for (const Racer& candidate : candidates) {
     const LinearInfo info = candidate.copies[0]->info(n);
     std::printf("  %s %.2f x%.2f", candidate.name.c_str(), candidate.ns / 1e3,
                 candidates[0].ns / candidate.ns);
@@ -183,11 +184,11 @@ void grid(const LinearOptions& options) {
       const Csr csr = pruned_gaussian(shape[0], shape[1], sparsity);
       for (int n : kBatches) {
         Buffers buffers(shape[0], shape[1], n);
-        std::vector<Candidate> candidates = candidates_for(csr, n, options, {""});
+        std::vector<Racer> candidates = candidates_for(csr, n, options, {""});
         time_candidates(candidates, [&](const Linear& linear) { buffers.run(linear); });
-        const Candidate* best = &candidates.front();
-        const Candidate* chosen = best;
-        for (const Candidate& candidate : candidates) {
+        const Racer* best = &candidates.front();
+        const Racer* chosen = best;
+        for (const Racer& candidate : candidates) {
           if (candidate.ns < best->ns) best = &candidate;
           if (candidate.name.compare(0, 6, "chosen") == 0) chosen = &candidate;
         }
@@ -207,7 +208,8 @@ void grid(const LinearOptions& options) {
       cells, 100 * sum / cells, 100 * worst, bad);
 }
 
-// The shortest of five packings of each layout.
+// The shortest of five packings of each layout, with its own plan; and of planning them all for one
+// sample, which is what choosing takes, without packing.
 void pack(const LinearOptions& base) {
   for (double sparsity : {0.5, 0.75, 0.9, 0.95}) {
     const Csr csr = pruned_gaussian(1024, 1024, sparsity);
@@ -229,7 +231,14 @@ void pack(const LinearOptions& base) {
       std::printf("  %s %.1f ms a million non-zeros, %.1f B/nz", layout.c_str(),
                   least / csr.values.size(), static_cast<double>(bytes) / csr.values.size());
     }
-    std::printf("\n");
+    double least = HUGE_VAL;
+    const std::vector<float> bias(csr.rows);
+    for (int i = 0; i < 5; ++i) {
+      const double start = now_ns();
+      candidates(csr.view(), bias.data(), base.isa, 1, base.cold, ValueFormat::kFloat32, "");
+      least = std::min(least, now_ns() - start);
+    }
+    std::printf("  choosing among all %.1f ms a million non-zeros\n", least / csr.values.size());
   }
 }
 
@@ -241,8 +250,8 @@ void threads(const LinearOptions& options) {
       const Csr csr = pruned_gaussian(rows, cols, sparsity);
       for (int n : {1, 16, 64}) {
         Buffers buffers(rows, cols, n);
-        std::vector<Candidate> both(2);
-        for (Candidate& candidate : both) {
+        std::vector<Racer> both(2);
+        for (Racer& candidate : both) {
           candidate.copies.push_back(
               Linear::make(csr.view(), nullptr, {ActivationKind::kRelu, 0, 0}, options));
           candidate.copies[0]->prepare(n);

@@ -14,6 +14,11 @@ uint32_t sum_of_differences(const uint8_t* a, const uint8_t* b, uint32_t n) {
   return sum;
 }
 
+// Bytes alias everything: only local pointers let compilers make vectors of this loop.
+void raise_to(uint8_t* __restrict longest, const uint8_t* __restrict row, uint32_t n) {
+  for (uint32_t b = 0; b < n; ++b) longest[b] = std::max(longest[b], row[b]);
+}
+
 // One row block. The densest row left starts a group; then comes, until it is full, the row that
 // makes the group grow least for what it brings.
 void group_row_block(const BlockCounts& counts, uint32_t lanes, std::vector<uint32_t> left,
@@ -46,8 +51,7 @@ void group_row_block(const BlockCounts& counts, uint32_t lanes, std::vector<uint
           }
         }
       }
-      const uint8_t* row = counts.row(left[best]);
-      for (uint32_t b = 0; b < counts.blocks; ++b) longest[b] = std::max(longest[b], row[b]);
+      raise_to(longest.data(), counts.row(left[best]), counts.blocks);
       steps = std::accumulate(longest.begin(), longest.end(), 0u);
       order.push_back(left[best]);
       left.erase(left.begin() + static_cast<std::ptrdiff_t>(best));
@@ -55,18 +59,15 @@ void group_row_block(const BlockCounts& counts, uint32_t lanes, std::vector<uint
   }
 }
 
-// The longest count of each block in a group.
+}  // namespace
+
 void group_longest(const BlockCounts& counts, const uint32_t* rows, uint32_t lanes,
                    std::vector<uint8_t>& longest) {
   longest.assign(counts.blocks, 0);
   for (uint32_t lane = 0; lane < lanes; ++lane) {
-    if (rows[lane] == kNoRow) continue;
-    const uint8_t* row = counts.row(rows[lane]);
-    for (uint32_t b = 0; b < counts.blocks; ++b) longest[b] = std::max(longest[b], row[b]);
+    if (rows[lane] != kNoRow) raise_to(longest.data(), counts.row(rows[lane]), counts.blocks);
   }
 }
-
-}  // namespace
 
 BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols) {
   BlockCounts counts;
@@ -75,8 +76,10 @@ BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols) {
   const unsigned shift = log2_of(block_cols);
   for (uint32_t row = 0; row < csr.rows; ++row) {
     uint8_t* of_row = counts.counts.data() + size_t{row} * counts.blocks;
-    for (int32_t i = csr.row_ptr[row]; i < csr.row_ptr[row + 1]; ++i) {
-      ++of_row[static_cast<uint32_t>(csr.col_idx[i]) >> shift];
+    const int32_t* cols = csr.col_idx;
+    const int32_t end = csr.row_ptr[row + 1];
+    for (int32_t i = csr.row_ptr[row]; i < end; ++i) {
+      ++of_row[static_cast<uint32_t>(cols[i]) >> shift];
     }
   }
   return counts;
@@ -88,10 +91,11 @@ BlockCounts pair_blocks(const BlockCounts& counts, uint32_t rows) {
   pairs.counts.resize(size_t{rows} * pairs.blocks);
   const uint32_t whole = counts.blocks / 2;
   for (uint32_t row = 0; row < rows; ++row) {
-    const uint8_t* from = counts.row(row);
-    uint8_t* to = pairs.counts.data() + size_t{row} * pairs.blocks;
-    for (uint32_t b = 0; b < whole; ++b)
+    const uint8_t* __restrict from = counts.row(row);
+    uint8_t* __restrict to = pairs.counts.data() + size_t{row} * pairs.blocks;
+    for (uint32_t b = 0; b < whole; ++b) {
       to[b] = static_cast<uint8_t>(from[2 * b] + from[2 * b + 1]);
+    }
     if (whole < pairs.blocks) to[whole] = from[2 * whole];
   }
   return pairs;

@@ -55,6 +55,10 @@ BlockCounts count_blocks(const CsrView& csr, uint32_t block_cols);
 // The counts of blocks twice as wide (of at most 255 columns).
 BlockCounts pair_blocks(const BlockCounts& counts, uint32_t rows);
 
+// The longest count of each block in a group of `lanes` rows.
+void group_longest(const BlockCounts& counts, const uint32_t* rows, uint32_t lanes,
+                   std::vector<uint8_t>& longest);
+
 // Rows in their own order, padded at the end.
 std::vector<uint32_t> rows_in_order(uint32_t rows, uint32_t lanes);
 

@@ -41,6 +41,12 @@ class Packer {
     tile.entry_begin = static_cast<uint32_t>(pack_.weights.size());
     first_col_ = tile.first_col;
     group(rows);
+    size_t entries = pack_.weights.size();
+    for (size_t first : quads_) entries += size_t{4} * rows[first + 3].count();
+    for (size_t row : singles_) entries += rows[row].count();
+    at_ = pack_.weights.size();
+    pack_.weights.resize(entries);
+    pack_.columns.resize(entries);
     size_t quad = 0, single = 0;
     while (quad < quads_.size() || single < singles_.size()) {
       const uint32_t quad_steps =
@@ -66,23 +72,30 @@ class Packer {
   // The cheapest sequence of quads and singles, by dynamic programming from the shortest row.
   void group(const std::vector<TileRow>& rows) {
     const size_t n = rows.size();
-    cost_.assign(n + 1, 0);
-    is_quad_.assign(n + 1, false);
+    cost_.resize(n + 1);
+    is_quad_.resize(n + 1);
+    float* const costs = cost_.data();
+    uint32_t* const quad = is_quad_.data();
+    costs[0] = 0;
     for (size_t i = 1; i <= n; ++i) {
       const uint32_t steps = rows[i - 1].count();
-      cost_[i] = cost_[i - 1] + kSingleStep * steps + kRowStart;
+      costs[i] = costs[i - 1] + kSingleStep * steps + kRowStart;
+      quad[i] = 0;
       if (i < 4) continue;
-      const float cost = cost_[i - 4] + 4.0f * steps + 2 * kRowStart;
-      bool fits = cost < cost_[i];
-      for (size_t j = i - 4; fits && j < i; ++j) fits = can_pad(csr_, rows[j], steps);
+      const float cost = costs[i - 4] + 4.0f * steps + 2 * kRowStart;
+      bool fits = cost < costs[i];
+      // The first is the shortest: mostly all are as long as the last.
+      if (fits && rows[i - 4].count() != steps) {
+        for (size_t j = i - 4; fits && j < i; ++j) fits = can_pad(csr_, rows[j], steps);
+      }
       if (!fits) continue;
-      cost_[i] = cost;
-      is_quad_[i] = true;
+      costs[i] = cost;
+      quad[i] = 1;
     }
     quads_.clear();
     singles_.clear();
     for (size_t i = n; i > 0;) {
-      const bool quad = is_quad_[i];
+      const bool quad = is_quad_[i] != 0;
       i -= quad ? 4 : 1;
       (quad ? quads_ : singles_).push_back(i);
     }
@@ -91,36 +104,41 @@ class Packer {
   }
 
   void add_rows(const TileRow* rows, uint32_t count, uint32_t steps) {
-    const size_t base = pack_.weights.size();
-    pack_.weights.resize(base + size_t{count} * steps);
-    pack_.columns.resize(base + size_t{count} * steps);
     for (uint32_t r = 0; r < count; ++r) {
       pack_.tile_rows.push_back(static_cast<uint16_t>(rows[r].row));
+      float* weights = pack_.weights.data() + at_ + r;
+      uint16_t* columns = pack_.columns.data() + at_ + r;
+      const int32_t* cols = csr_.col_idx;
+      const float* values = csr_.values;
+      const auto first_col = static_cast<int32_t>(first_col_);
       uint32_t missing = steps - rows[r].count();
-      size_t at = base + r;
-      for (int32_t i = rows[r].begin; i < rows[r].end; ++i) {
-        const auto column = static_cast<uint16_t>(
-            (static_cast<uint32_t>(csr_.col_idx[i]) - first_col_) * kColumnUnit);
-        float weight = csr_.values[i];
+      int32_t i = rows[r].begin;
+      for (const int32_t end = rows[r].end; i < end; ++i) {
+        const auto column = static_cast<uint16_t>((cols[i] - first_col) * int32_t{kColumnUnit});
+        float weight = values[i];
         if (missing > 0 && can_split(weight)) {
           --missing;
           weight *= 0.5f;
-          pack_.weights[at] = weight;
-          pack_.columns[at] = column;
-          at += count;
+          *weights = weight;
+          *columns = column;
+          weights += count;
+          columns += count;
         }
-        pack_.weights[at] = weight;
-        pack_.columns[at] = column;
-        at += count;
+        *weights = weight;
+        *columns = column;
+        weights += count;
+        columns += count;
       }
     }
+    at_ += size_t{count} * steps;
   }
 
   const CsrView& csr_;
   RowTiles& pack_;
   uint32_t first_col_ = 0;
+  size_t at_ = 0;  // where the next entry goes
   std::vector<float> cost_;
-  std::vector<bool> is_quad_;
+  std::vector<uint32_t> is_quad_;
   std::vector<size_t> quads_;  // the first of four neighbouring rows
   std::vector<size_t> singles_;
 };

@@ -59,15 +59,18 @@ Sell pack_sell(const CsrView& csr, uint32_t lanes) {
         }
         const uint32_t row = rows[i + lane];
         pack.order.push_back(row);
-        size_t at = size_t{steps} * lanes + lane;
-        for (int32_t e = csr.row_ptr[row]; e < csr.row_ptr[row + 1]; ++e, at += lanes) {
-          pack.columns[at] = static_cast<uint16_t>(csr.col_idx[e]);
-          pack.weights[at] = csr.values[e];
+        uint16_t* column = pack.columns.data() + size_t{steps} * lanes + lane;
+        float* weight = pack.weights.data() + size_t{steps} * lanes + lane;
+        const int32_t begin = csr.row_ptr[row], end = csr.row_ptr[row + 1];
+        for (int32_t e = begin; e < end; ++e, column += lanes, weight += lanes) {
+          *column = static_cast<uint16_t>(csr.col_idx[e]);
+          *weight = csr.values[e];
         }
-        const uint32_t count = row_count(csr, row);
         const uint16_t own =
-            count == 0 ? uint16_t{0} : static_cast<uint16_t>(csr.col_idx[csr.row_ptr[row + 1] - 1]);
-        for (uint32_t step = count; step < longest; ++step, at += lanes) pack.columns[at] = own;
+            begin == end ? uint16_t{0} : static_cast<uint16_t>(csr.col_idx[end - 1]);
+        for (uint32_t step = row_count(csr, row); step < longest; ++step, column += lanes) {
+          *column = own;
+        }
       }
       steps += longest;
     }

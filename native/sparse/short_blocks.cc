@@ -9,21 +9,25 @@ namespace {
 
 class Packer {
  public:
+  // pack.weights has its final size and is zero; words and offsets grow.
   Packer(const CsrView& csr, const BlockCounts& counts, ShortBlocks& pack)
       : csr_(csr),
         counts_(counts),
         pack_(pack),
         place_(counts.blocks),
+        used_(counts.blocks),
+        by_steps_(counts.blocks),
         cols_(pack.block_cols),
-        shift_(log2_of(pack.block_cols)),
-        bits_(short_block_index_bits(pack.block_cols)),
-        word_steps_(short_block_word_steps(pack.block_cols)) {}
+        bits_(short_block_index_bits(pack.block_cols)) {}
+
+  uint32_t steps() const { return step_; }
 
   void add_group(const uint32_t* rows) {
     pack_.group_blocks.push_back(static_cast<uint32_t>(pack_.offsets.size()));
     pack_.group_words.push_back(static_cast<uint32_t>(pack_.words.size() / kShortBlockLanes));
-    pack_.group_steps.push_back(static_cast<uint32_t>(pack_.weights.size() / kShortBlockLanes));
-    find_longest(rows);
+    pack_.group_steps.push_back(step_);
+    group_longest(counts_, rows, kShortBlockLanes, longest_);
+    sort_blocks();
     place_blocks();
     for (uint32_t lane = 0; lane < kShortBlockLanes; ++lane) {
       if (rows[lane] != kNoRow) add_row(rows[lane], lane);
@@ -37,51 +41,62 @@ class Packer {
     uint32_t bit;   // of its index in the word
   };
 
-  void find_longest(const uint32_t* rows) {
-    longest_.assign(counts_.blocks, 0);
-    for (uint32_t lane = 0; lane < kShortBlockLanes; ++lane) {
-      if (rows[lane] == kNoRow) continue;
-      const uint8_t* row = counts_.row(rows[lane]);
-      for (uint32_t b = 0; b < counts_.blocks; ++b) longest_[b] = std::max(longest_[b], row[b]);
-    }
+  // The blocks by their steps, and where those of each number of steps begin.
+  void sort_blocks() {
+    starts_.fill(0);
+    for (uint8_t steps : longest_) ++starts_[steps + 1];
+    for (size_t steps = 1; steps < starts_.size(); ++steps) starts_[steps] += starts_[steps - 1];
+    auto next = starts_;
+    for (uint32_t b = 0; b < counts_.blocks; ++b) by_steps_[next[longest_[b]]++] = b;
   }
 
   // Gives each block that has steps its place: those of one step first.
   void place_blocks() {
-    for (auto& blocks : by_steps_) blocks.clear();
-    for (uint32_t b = 0; b < counts_.blocks; ++b) by_steps_[longest_[b]].push_back(b);
-    auto step = static_cast<uint32_t>(pack_.weights.size() / kShortBlockLanes);
     auto word = static_cast<uint32_t>(pack_.words.size() / kShortBlockLanes);
+    const uint32_t word_steps = short_block_word_steps(cols_);
+    pack_.offsets.reserve(pack_.offsets.size() + counts_.blocks);
     for (uint32_t steps = 1; steps <= cols_; ++steps) {
-      const uint32_t blocks_a_word = word_steps_ / steps;
-      uint32_t in_run = 0;
-      for (uint32_t b : by_steps_[steps]) {
+      const uint32_t word_end = word_steps / steps * steps * bits_;
+      const uint32_t begin = starts_[steps], end = starts_[steps + 1];
+      uint32_t bit = 0;
+      for (uint32_t i = begin; i < end; ++i) {
+        const uint32_t b = by_steps_[i];
         pack_.offsets.push_back(static_cast<uint16_t>(first_col(b)));
-        place_[b] = {step, word + in_run / blocks_a_word, in_run % blocks_a_word * steps * bits_};
-        step += steps;
-        ++in_run;
+        place_[b] = {step_, word, bit};
+        step_ += steps;
+        bit += steps * bits_;
+        if (bit == word_end) {
+          bit = 0;
+          ++word;
+        }
       }
-      pack_.runs.push_back(in_run);
-      word += (in_run + blocks_a_word - 1) / blocks_a_word;
+      pack_.runs.push_back(end - begin);
+      word += bit != 0;
     }
-    pack_.weights.resize(size_t{step} * kShortBlockLanes, 0.0f);
     pack_.words.resize(size_t{word} * kShortBlockLanes, 0u);
   }
 
+  // Without a branch for where a block ends, which nothing could guess.
   void add_row(uint32_t row, uint32_t lane) {
-    uint32_t block = UINT32_MAX;
-    Place place = {};
-    for (int32_t i = csr_.row_ptr[row]; i < csr_.row_ptr[row + 1]; ++i) {
-      const uint32_t col = static_cast<uint32_t>(csr_.col_idx[i]);
-      if (col >> shift_ != block) {
-        block = col >> shift_;
-        place = place_[block];
-      }
-      pack_.weights[size_t{place.step} * kShortBlockLanes + lane] = csr_.values[i];
-      pack_.words[size_t{place.word} * kShortBlockLanes + lane] |= (col - first_col(block))
-                                                                   << place.bit;
-      ++place.step;
-      place.bit += bits_;
+    // What is written could be any of the members, unless they are local.
+    const Place* const places = place_.data();
+    uint8_t* const used = used_.data();
+    float* const weights = pack_.weights.data() + lane;
+    uint32_t* const words = pack_.words.data() + lane;
+    const int32_t* const cols = csr_.col_idx;
+    const float* const values = csr_.values;
+    const unsigned shift = log2_of(cols_);
+    const uint32_t bits = bits_, last = csr_.cols - cols_;
+    const int32_t end = csr_.row_ptr[row + 1];
+    std::fill(used_.begin(), used_.end(), uint8_t{0});
+    for (int32_t i = csr_.row_ptr[row]; i < end; ++i) {
+      const auto col = static_cast<uint32_t>(cols[i]);
+      const uint32_t block = col >> shift;
+      const Place& place = places[block];
+      const uint32_t before = used[block]++;
+      weights[size_t{place.step + before} * kShortBlockLanes] = values[i];
+      words[size_t{place.word} * kShortBlockLanes] |=
+          (col - std::min(block << shift, last)) << (place.bit + before * bits);
     }
   }
 
@@ -92,8 +107,11 @@ class Packer {
   ShortBlocks& pack_;
   std::vector<uint8_t> longest_;
   std::vector<Place> place_;
-  std::array<std::vector<uint32_t>, kShortBlockMostBlockCols + 1> by_steps_;
-  uint32_t cols_, shift_, bits_, word_steps_;
+  std::vector<uint8_t> used_;  // steps of each block that the row at hand has had
+  std::vector<uint32_t> by_steps_;
+  std::array<uint32_t, kShortBlockMostBlockCols + 2> starts_ = {};
+  uint32_t cols_, bits_;
+  uint32_t step_ = 0;
 };
 
 }  // namespace
@@ -122,14 +140,14 @@ ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const Blo
   pack.cols = csr.cols;
   pack.order = std::move(order);
   pack.in_order = pack.order == rows_in_order(csr.rows, kShortBlockLanes);
-  pack.weights.reserve(size.steps * kShortBlockLanes);
+  pack.weights.assign(size.steps * kShortBlockLanes, 0.0f);
   pack.words.reserve((size.steps / 8 + block_cols * size.groups) * kShortBlockLanes);
   pack.offsets.reserve(size.blocks);
   Packer packer(csr, counts, pack);
   pack.row_block_groups.push_back(0);
   const uint32_t block = permute_row_block(csr.cols);  // a multiple of the lanes
   for (uint32_t first = 0; first < csr.rows; first += block) {
-    const size_t steps = pack.weights.size() / kShortBlockLanes, blocks = pack.offsets.size();
+    const size_t steps = packer.steps(), blocks = pack.offsets.size();
     const uint32_t begin = pack.row_block_groups.back();
     const uint32_t rows = std::min(csr.rows - first, block);
     const uint32_t end = begin + (rows + kShortBlockLanes - 1) / kShortBlockLanes;
@@ -138,12 +156,12 @@ ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const Blo
     }
     pack.row_block_groups.push_back(end);
     // A block costs about as much as a step, a group more.
-    pack.row_blocks.add(first + rows, pack.weights.size() / kShortBlockLanes - steps +
-                                          pack.offsets.size() - blocks + 8 * (end - begin));
+    pack.row_blocks.add(first + rows,
+                        packer.steps() - steps + pack.offsets.size() - blocks + 8 * (end - begin));
   }
   pack.group_blocks.push_back(static_cast<uint32_t>(pack.offsets.size()));
   pack.group_words.push_back(static_cast<uint32_t>(pack.words.size() / kShortBlockLanes));
-  pack.group_steps.push_back(static_cast<uint32_t>(pack.weights.size() / kShortBlockLanes));
+  pack.group_steps.push_back(packer.steps());
   return pack;
 }
 

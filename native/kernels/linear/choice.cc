@@ -1,5 +1,7 @@
 #include "kernels/linear/choice.h"
 
+#include <algorithm>
+
 #include "kernels/linear/cost_model.h"
 #include "kernels/linear/linear.h"
 #include "sparse/sell.h"
@@ -7,42 +9,14 @@
 namespace espalier {
 
 std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold,
-                                  ValueFormat format) {
+                                  ValueFormat format, const std::string& forced) {
   std::vector<Candidate> list;
   list.push_back({"dense", dense_ns(isa, csr.rows, csr.cols, n, cold), 4.0 * csr.rows * csr.cols,
                   [=] { return make_dense_layout(csr, isa); }});
   list.push_back({"csr", csr_ns(isa, csr.rows, csr.nnz(), n, cold), 8.0 * csr.nnz(),
                   [=] { return make_csr_layout(csr); }});
-  if (n <= kSampleMajorMax) {
-    for (PermuteBlockPlan& plan : plan_permute_blocks(csr, isa)) {
-      const double ns = permute_block_ns(isa, plan, n, cold);
-      const std::string name = plan.name;
-      const double bytes = plan.bytes;
-      list.push_back(
-          {name, ns, bytes, [=, plan = std::make_shared<PermuteBlockPlan>(std::move(plan))] {
-             return make_permute_block_layout(csr, bias, isa, *plan);
-           }});
-    }
-  }
   std::vector<ValueFormat> formats = {ValueFormat::kFloat32};
   if (format != ValueFormat::kFloat32) formats.push_back(format);
-  const ShortBlocksKernels* short_blocks = short_blocks_kernels(isa);
-  if (n <= kSampleMajorMax && short_blocks != nullptr) {
-    std::shared_ptr<ShortBlocksPlan> half;
-    for (const auto& width : short_blocks->widths) {
-      std::optional<ShortBlocksPlan> counted = plan_short_blocks(csr, width.block_cols, half.get());
-      if (!counted) continue;
-      const auto plan = std::make_shared<ShortBlocksPlan>(std::move(*counted));
-      half = plan;
-      for (ValueFormat stored : formats) {
-        const ShortBlocksForm& form = width.forms[static_cast<int>(stored)];
-        const double bytes = short_blocks_bytes(*plan, stored);
-        list.push_back(
-            {form.layout, short_blocks_ns(isa, *plan, stored, n, cold), bytes,
-             [=, &form] { return make_short_blocks_layout(csr, bias, form, stored, *plan); }});
-      }
-    }
-  }
   const SellKernels* sell = sell_kernels(isa);
   if (n <= kSampleMajorMax && sell != nullptr && csr.cols <= kSellMostCols) {
     const SellCount count = count_sell(csr, sell->lanes);
@@ -59,6 +33,42 @@ std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa
     const RowTilesPlan plan = plan_row_tiles(csr, n);
     list.push_back({plan.name, row_tiles_ns(isa, csr.rows, csr.cols, csr.nnz(), plan, n, cold),
                     6.0 * csr.nnz(), [=] { return make_row_tiles_layout(csr, isa, plan); }});
+  }
+  // What follows is planned to be counted, which takes about as long as packing.
+  const auto found = [&] {
+    return !forced.empty() &&
+           std::any_of(list.begin(), list.end(),
+                       [&](const Candidate& candidate) { return candidate.forced_by(forced); });
+  };
+  if (found()) return list;
+  if (n <= kSampleMajorMax) {
+    for (PermuteBlockPlan& plan : plan_permute_blocks(csr, isa)) {
+      const double ns = permute_block_ns(isa, plan, n, cold);
+      const std::string name = plan.name;
+      const double bytes = plan.bytes;
+      list.push_back(
+          {name, ns, bytes, [=, plan = std::make_shared<PermuteBlockPlan>(std::move(plan))] {
+             return make_permute_block_layout(csr, bias, isa, *plan);
+           }});
+    }
+  }
+  const ShortBlocksKernels* short_blocks = short_blocks_kernels(isa);
+  if (n <= kSampleMajorMax && short_blocks != nullptr) {
+    std::shared_ptr<ShortBlocksPlan> half;
+    for (const auto& width : short_blocks->widths) {
+      std::optional<ShortBlocksPlan> counted = plan_short_blocks(csr, width.block_cols, half.get());
+      if (!counted) continue;
+      const auto plan = std::make_shared<ShortBlocksPlan>(std::move(*counted));
+      half = plan;
+      for (ValueFormat stored : formats) {
+        const ShortBlocksForm& form = width.forms[static_cast<int>(stored)];
+        const double bytes = short_blocks_bytes(*plan, stored);
+        list.push_back(
+            {form.layout, short_blocks_ns(isa, *plan, stored, n, cold), bytes,
+             [=, &form] { return make_short_blocks_layout(csr, bias, form, stored, *plan); }});
+      }
+      if (found()) return list;
+    }
   }
   return list;
 }

@@ -29,9 +29,10 @@ struct Candidate {
 
 // For batches of n. format: of the values, which are rounded to it already; layouts that store them
 // in it come beside those in float32. `csr` and `bias` outlive the candidates. The dense layout is
-// always among them and comes first.
+// always among them and comes first. forced: a layout's name, after which no more is looked for;
+// empty: all.
 std::vector<Candidate> candidates(const CsrView& csr, const float* bias, Isa isa, int n, bool cold,
-                                  ValueFormat format);
+                                  ValueFormat format, const std::string& forced);
 
 // The names of all layouts for an instruction set.
 std::vector<std::string> layout_names(Isa isa);

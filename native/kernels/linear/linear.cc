@@ -179,7 +179,8 @@ class LinearImpl final : public Linear {
 
   // A forced layout that has no kernel for n is no candidate: then the least cost decides.
   void choose(int n, Regime& regime) const {
-    std::vector<Candidate> list = candidates(csr_.view(), bias_.data(), isa_, n, cold_, format_);
+    std::vector<Candidate> list =
+        candidates(csr_.view(), bias_.data(), isa_, n, cold_, format_, forced_);
     regime.dense_ns = list.front().ns;
     const Candidate* best = nullptr;
     for (const Candidate& candidate : list) {
