@@ -95,8 +95,8 @@ class Packer {
       const Place& place = places[block];
       const uint32_t before = used[block]++;
       weights[size_t{place.step + before} * kShortBlockLanes] = values[i];
-      words[size_t{place.word} * kShortBlockLanes] |=
-          (col - std::min(block << shift, last)) << (place.bit + before * bits);
+      words[size_t{place.word} * kShortBlockLanes] |= (col - std::min(block << shift, last))
+                                                      << (place.bit + before * bits);
     }
   }
 

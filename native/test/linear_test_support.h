@@ -2,6 +2,7 @@
 #ifndef ESPALIER_NATIVE_TEST_LINEAR_TEST_SUPPORT_H_
 #define ESPALIER_NATIVE_TEST_LINEAR_TEST_SUPPORT_H_
 
+#include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -131,6 +132,86 @@ inline std::unique_ptr<Linear> make_linear(const Csr& csr, const float* bias, Ac
   options.isa = variant.isa;
   options.layout = variant.layout;
   return Linear::make(csr.view(), bias, activation, options);
+}
+
+inline constexpr Activation kNoActivation{};
+inline constexpr Activation kRelu{ActivationKind::kRelu, 0, 0};
+inline constexpr float kUntouched = 12345.0f;
+
+inline size_t round_up_16(size_t n) { return (n + 15) / 16 * 16; }
+
+inline void check(float actual, const Expected& expected, const char* what, uint32_t row,
+                  int column) {
+  if (std::isnan(expected.value)) {
+    ASSERT_TRUE(std::isnan(actual)) << what << " row " << row << " column " << column;
+  } else if (std::isinf(expected.value)) {
+    ASSERT_EQ(actual, static_cast<float>(expected.value))
+        << what << " row " << row << " column " << column;
+  } else {
+    ASSERT_NEAR(actual, expected.value, expected.tolerance)
+        << what << " row " << row << " column " << column;
+  }
+}
+
+// Runs `n` samples (n <= 4) in `parts` parts in guarded buffers and checks all of them.
+inline void run_samples(Linear& linear, const Csr& csr, const float* bias, Activation activation,
+                        int n, int parts, const std::vector<float>& inputs,
+                        std::vector<float>* result = nullptr) {
+  const size_t x_stride = n == 1 ? csr.cols : round_up_16(csr.cols);
+  const size_t y_stride = n == 1 ? csr.rows : round_up_16(csr.rows);
+  // The last sample ends at its last feature, where the guard begins.
+  GuardedFloats x((n - 1) * x_stride + csr.cols), y((n - 1) * y_stride + csr.rows);
+  x.fill(kNan);
+  for (int s = 0; s < n; ++s) {
+    std::copy_n(&inputs[static_cast<size_t>(s) * csr.cols], csr.cols, x.data() + s * x_stride);
+  }
+  y.fill(kUntouched);
+  ASSERT_TRUE(linear.prepare(n));
+  for (int part = 0; part < parts; ++part) {
+    linear.run_samples(x.data(), x_stride, y.data(), y_stride, n, part, parts);
+  }
+  for (int s = 0; s < n; ++s) {
+    for (uint32_t row = 0; row < csr.rows; ++row) {
+      const Expected expected = oracle(csr, bias, activation, row, x.data() + s * x_stride, 1);
+      ASSERT_NO_FATAL_FAILURE(
+          check(y[s * y_stride + row], expected, linear.info(n).kernel.c_str(), row, s));
+    }
+    for (size_t i = csr.rows; i < y_stride && s + 1 < n; ++i) {
+      ASSERT_EQ(y[s * y_stride + i], kUntouched);
+    }
+  }
+  if (result != nullptr) result->assign(y.data(), y.data() + y.size());
+}
+
+// The same for a panel of n columns.
+inline void run_panel(Linear& linear, const Csr& csr, const float* bias, Activation activation,
+                      int n, size_t ld, int parts, const std::vector<float>& inputs,
+                      std::vector<float>* result = nullptr) {
+  GuardedFloats x(csr.cols * ld), y(csr.rows * ld);
+  // What lies between the columns must not matter.
+  x.fill(kNan);
+  for (uint32_t col = 0; col < csr.cols; ++col) {
+    std::copy_n(&inputs[static_cast<size_t>(col) * n], n, x.data() + col * ld);
+  }
+  y.fill(kUntouched);
+  ASSERT_TRUE(linear.prepare(std::max(n, kSampleMajorMax + 1)));
+  for (int part = 0; part < parts; ++part) {
+    linear.run_panel(x.data(), ld, y.data(), ld, n, part, parts);
+  }
+  for (uint32_t row = 0; row < csr.rows; ++row) {
+    for (int c = 0; c < n; ++c) {
+      const Expected expected = oracle(csr, bias, activation, row, x.data() + c, ld);
+      ASSERT_NO_FATAL_FAILURE(
+          check(y[row * ld + c], expected, linear.info(n).kernel.c_str(), row, c));
+    }
+    for (size_t c = round_up_16(n); c < ld; ++c) ASSERT_EQ(y[row * ld + c], kUntouched);
+  }
+  if (result != nullptr) {
+    result->clear();
+    for (uint32_t row = 0; row < csr.rows; ++row) {
+      result->insert(result->end(), y.data() + row * ld, y.data() + row * ld + n);
+    }
+  }
 }
 
 }  // namespace espalier::test
