@@ -25,7 +25,7 @@ class Connection {
     this.port = port;
   }
 
-  async #open() {
+  async open() {
     if (this.#socket !== undefined && !this.#socket.destroyed) return;
     const socket = connect({ port: this.port, host: '127.0.0.1', noDelay: true });
     await new Promise((resolve, reject) => {
@@ -54,7 +54,7 @@ class Connection {
   }
 
   async ask(request, due) {
-    await this.#open();
+    await this.open();
     return new Promise((resolve, reject) => {
       this.#waiting = { resolve, reject };
       this.#began = due ?? performance.now();
@@ -116,11 +116,12 @@ export async function closedLoop(port, request, { connections, seconds, stop = (
  * Requests come at random (Poisson) at a rate, whether or not those before are answered, over as many connections as
  * that takes. A request's time counts from when it was due, also where this process was late to send it.
  */
-export async function openLoop(port, request, { perSecond, seconds, most = 2000 }) {
+export async function openLoop(port, request, { perSecond, seconds, most = 1000 }) {
   const answers = [];
-  const free = [];
+  const free = Array.from({ length: Math.min(most, 200) }, () => new Connection(port));
+  await Promise.all(free.map((connection) => connection.open()));
   const open = new Set();
-  let [failed, made, unsent] = [0, 0, 0];
+  let [failed, made, unsent] = [0, free.length, 0];
   const began = performance.now();
   const gap = () => (-1000 * Math.log(1 - Math.random())) / perSecond;
   let due = began + gap();

@@ -160,7 +160,10 @@ export class Batcher {
     if (this.#idle.length > 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
-  /** After this turn of the event loop, so that all that arrived in it is seen together. */
+  /**
+   * After this turn of the event loop, so that all that arrived in it is seen together; at once, where requests come one
+   * by one.
+   */
   #schedule(): void {
     if (this.#running >= this.#options.concurrency) {
       // Only what waits for a run can wait too long.
@@ -169,7 +172,8 @@ export class Batcher {
     }
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => this.#dispatch());
+    if (this.#expected <= 1 && this.#running === 0) queueMicrotask(() => this.#dispatch());
+    else setImmediate(() => this.#dispatch());
   }
 
   #expire(): void {

@@ -233,7 +233,7 @@ class Server implements InferenceServer {
     await app.ready();
     // Probes see "live, not ready" while models are being loaded.
     try {
-      await app.listen({ host: config.http.host, port: config.http.port });
+      await app.listen({ host: config.http.host, port: config.http.port, backlog: BACKLOG });
     } catch (cause) {
       const { host, port } = config.http;
       throw new EspalierError(
@@ -297,6 +297,9 @@ class Server implements InferenceServer {
     await core.close();
   }
 }
+
+/** Connections that wait to be accepted: what overflows is tried again by the client's system after a second or more. */
+const BACKLOG = 4096;
 
 /** How long idle connections are left open for a request that may be on its way. */
 const POLITE_MS = 300;
