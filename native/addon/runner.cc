@@ -44,7 +44,7 @@ Napi::Value Runner::submit(Napi::Env env, std::unique_ptr<RunJob> job) {
   if (pending_++ == 0) wake_loop_.Ref(env);
   Model& model = *job->model;
   model.begin();
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::unique_lock<std::mutex> lock(mutex_);
   waiting_.reserve(waiting_.size() + 1);
   queue_.push_back(std::move(job));
   // From here on nothing throws before both know of the job.
@@ -55,25 +55,35 @@ Napi::Value Runner::submit(Napi::Env env, std::unique_ptr<RunJob> job) {
     ++waiting->jobs;
   }
   // Threads that are awake look at the queue before they sleep; those at a long job not soon.
-  if (threads_.size() - asleep_ <= long_at_work_.size()) wake_another();
+  const bool wakes = threads_.size() - asleep_ <= long_at_work_.size() && wake_another();
+  lock.unlock();
+  if (wakes) {
+    queued_.notify_one();
+    // On a core of its own the thread has just begun. On the core of this one it takes its place
+    // at once, so that a short job is done by now, and need not wait for a turn of the event loop.
+    lock.lock();
+    const bool is_finished = !finished_.empty();
+    lock.unlock();
+    if (is_finished) settle_all(env, {}, this, nullptr);
+  }
   return promise;
 }
 
-void Runner::wake_another() {
+bool Runner::wake_another() {
   if (asleep_ > woken_) {
     ++woken_;
-    queued_.notify_one();
-    return;
+    return true;
   }
-  if (asleep_ > 0 || !has_next()) return;
+  if (asleep_ > 0 || !has_next()) return false;
   // Each thread beyond the processors' number is for another model.
-  if (threads_.size() >= most_threads_ + long_at_work_.size()) return;
+  if (threads_.size() >= most_threads_ + long_at_work_.size()) return false;
   try {
     long_at_work_.reserve(threads_.size() + 1);
     threads_.emplace_back([this] { work(); });
   } catch (const std::exception&) {
     if (threads_.empty()) throw;
   }
+  return false;
 }
 
 bool Runner::is_long_at_work(const Model* model) const {
@@ -119,10 +129,13 @@ void Runner::work() {
     job->done = job->model->compute(job->batch, job->inputs.data(), job->outputs.data(),
                                     &job->problem, [&](double predicted_ns) {
                                       if (predicted_ns < kWorthThreadNs) return;
-                                      std::lock_guard<std::mutex> relock(mutex_);
+                                      std::unique_lock<std::mutex> relock(mutex_);
                                       is_long = true;
                                       long_at_work_.push_back(job->model.get());
-                                      if (!queue_.empty() && !stopping_) wake_another();
+                                      const bool wakes =
+                                          !queue_.empty() && !stopping_ && wake_another();
+                                      relock.unlock();
+                                      if (wakes) queued_.notify_one();
                                     });
     const Model* model = job->model.get();
     job->model->end();

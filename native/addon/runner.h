@@ -55,7 +55,7 @@ class Runner {
   };
 
   // These hold mutex_.
-  void wake_another();
+  bool wake_another();  // whether a thread that sleeps is to be notified, without mutex_
   bool is_long_at_work(const Model* model) const;
   bool has_next() const;  // for a thread that is free
   std::unique_ptr<RunJob> take_next();

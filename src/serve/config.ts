@@ -45,9 +45,6 @@ const limits = z.strictObject({
   maxTensorElements: count(16 * 1024 * 1024).describe('numbers in one input'),
   maxConcurrency: count(1024).describe('requests for inference under way; more get 429'),
   maxConnections: count(20_000).describe('open HTTP connections; more are closed'),
-  maxLoopDelayMs: milliseconds(50).describe(
-    'requests get 429 while they keep the event loop late by more than this; 0: never',
-  ),
   requestTimeoutMs: milliseconds(30_000).describe('from arrival to the engine; more get 503'),
   headersTimeoutMs: milliseconds(10_000).describe('for the headers of a request to arrive; then 408'),
   bodyTimeoutMs: milliseconds(60_000).describe('for a whole request to arrive; then 408'),

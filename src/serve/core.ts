@@ -2,7 +2,6 @@
 import { EspalierError, invalid } from '../errors.js';
 import type { Done } from './batcher.js';
 import { ServerMetrics, type Protocol } from './metrics.js';
-import { Overload } from './overload.js';
 import { Repository, type ModelSettings, type RepositoryLog } from './repository.js';
 import type { RestLimits } from './rest-codec.js';
 import { Statistics } from './statistics.js';
@@ -14,8 +13,6 @@ export interface CoreLimits extends RestLimits {
   readonly maxBodyBytes: number;
   /** Requests for inference under way in this process; more get 429. */
   readonly maxConcurrency: number;
-  /** Requests are refused while they keep the event loop late by more milliseconds than this; 0: never. */
-  readonly maxLoopDelayMs: number;
   /** Milliseconds from arrival to the engine at most; more get 503. */
   readonly requestTimeoutMs: number;
 }
@@ -47,7 +44,6 @@ export class InferenceCore {
   #draining = false;
   #loaded = false;
   #quiet: (() => void)[] = [];
-  readonly #overload: Overload | undefined;
 
   private constructor(
     options: CoreOptions,
@@ -62,8 +58,6 @@ export class InferenceCore {
     this.#version = options.version;
     this.#statistics = statistics;
     this.control = repository;
-    const { maxLoopDelayMs } = options.limits;
-    if (maxLoopDelayMs > 0) this.#overload = new Overload(maxLoopDelayMs);
   }
 
   /** Finds the models; nothing is loaded before `load`. */
@@ -141,9 +135,6 @@ export class InferenceCore {
       throw new EspalierError('OVERLOADED', `${maxConcurrency} requests are under way already`, {
         expected: maxConcurrency,
       });
-    }
-    if (this.#overload?.refuses(this.#inFlight) === true) {
-      throw new EspalierError('OVERLOADED', 'more requests come than can be answered');
     }
     this.#inFlight += 1;
   }
@@ -274,7 +265,6 @@ export class InferenceCore {
 
   async close(): Promise<void> {
     this.#draining = true;
-    this.#overload?.close();
     await this.repository.close();
   }
 }
