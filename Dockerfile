@@ -1,6 +1,8 @@
 # A small image that serves models: built from a packed package, run as nobody on a read-only root file system.
 #   npm pack && docker build --build-arg PACKAGE=espalier-0.1.0.tgz -t espalier .
 FROM node:20-bookworm-slim AS build
+# Debian keeps one version of a package: a pinned one could not be had in a month.
+# hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends cmake make g++ python3 && rm -rf /var/lib/apt/lists/*
 ARG PACKAGE=espalier-0.1.0.tgz
 WORKDIR /app

@@ -7,7 +7,15 @@
  */
 import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
-import { clientTests, crossTests, fuzzSmoke, kerasTests, nativeTests, vitest } from './lib/suites.mjs';
+import {
+  clientTests,
+  crossTests,
+  deployTests,
+  fuzzSmoke,
+  kerasTests,
+  nativeTests,
+  vitest,
+} from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
 exitOnInterrupt();
@@ -30,6 +38,7 @@ const SUITES = {
   ],
   keras: ['Keras loads what is exported', () => kerasTests(root)],
   clients: ['clients that others wrote', () => clientTests(root)],
+  deploy: ['Spark and the image', () => deployTests(root)],
   asan: sanitized('native tests (ASan, UBSan)', 'build/asan', 'address,undefined', {
     ASAN_OPTIONS: 'detect_leaks=1',
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',

@@ -7,6 +7,8 @@ Spark: nothing is kept between tasks.
 """
 
 import argparse
+import collections
+import itertools
 import subprocess
 import tempfile
 import threading
@@ -18,23 +20,44 @@ def scorer(command, model, columns, keep):
     def score(batches):
         import pyarrow as pa
 
-        first = next(iter(batches), None)
+        batches = iter(batches)
+        first = next(batches, None)
         if first is None:
             return
+        # The kept columns stay here, as they are: scores come back in the order of the rows.
+        waiting = collections.deque()
+
+        def kept(rows):
+            parts = []
+            while rows > 0:
+                batch = waiting.popleft()
+                if batch.num_rows > rows:
+                    waiting.appendleft(batch.slice(rows))
+                    batch = batch.slice(0, rows)
+                parts.append(batch)
+                rows -= batch.num_rows
+            return pa.Table.from_batches(parts).combine_chunks().columns
+
+        def with_kept(scores):
+            if not keep or scores.num_rows == 0:
+                return scores
+            columns = [column.chunk(0) for column in kept(scores.num_rows)] + scores.columns
+            return pa.RecordBatch.from_arrays(columns, names=[*keep, *scores.schema.names])
+
         with tempfile.TemporaryFile() as errors:
             process = subprocess.Popen(
-                [*command, "predict", model, "--input", "-", "--output", "-",
-                 "--columns", ",".join(columns), *(["--keep", ",".join(keep)] if keep else [])],
+                [*command, "predict", model, "--input", "-", "--output", "-", "--columns", ",".join(columns)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
             )
             broken = []
 
             def feed():
                 try:
-                    with pa.ipc.new_stream(process.stdin, first.schema) as stream:
-                        stream.write_batch(first)
-                        for batch in batches:
-                            stream.write_batch(batch)
+                    with pa.ipc.new_stream(process.stdin, first.select(columns).schema) as stream:
+                        for batch in itertools.chain([first], batches):
+                            if keep:
+                                waiting.append(batch.select(keep))
+                            stream.write_batch(batch.select(columns))
                 except BrokenPipeError:
                     pass  # The scorer has ended: its exit code tells why.
                 except BaseException as error:  # noqa: BLE001 - raised again in the task's own thread
@@ -47,13 +70,18 @@ def scorer(command, model, columns, keep):
 
             feeder = threading.Thread(target=feed, daemon=True)
             feeder.start()
+            ended = False
             try:
                 with pa.ipc.open_stream(process.stdout) as stream:
-                    yield from stream
+                    for scores in stream:
+                        yield with_kept(scores)
+                ended = True
             except pa.ArrowInvalid as error:
                 broken.append(error)
+                ended = True
             finally:
-                if process.poll() is None and broken:
+                # Spark may stop to ask, as for a limit: the scorer would wait for a reader.
+                if process.poll() is None and (broken or not ended):
                     process.kill()
                 code = process.wait()
             feeder.join()
@@ -97,7 +125,7 @@ def main():
     keep = [name for name in options.keep.split(",") if name]
     columns = options.columns.split(",") if options.columns else [c for c in frame.columns if c not in keep]
     score = scorer(options.espalier.split(), options.model, columns, keep)
-    scored = frame.select(*keep, *columns).mapInArrow(score, schema_of(frame, keep, options.outputs.split(",")))
+    scored = frame.select(*dict.fromkeys([*keep, *columns])).mapInArrow(score, schema_of(frame, keep, options.outputs.split(",")))
     scored.write.mode("overwrite").parquet(options.output)
 
 

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { availableParallelism } from 'node:os';
+import { provideFlights } from './flights.mjs';
 import { installPythonHelpers, pythonHelpersFolder } from './python.mjs';
 import { nodeHeaders } from './addon.mjs';
 import { run, seconds } from './run.mjs';
@@ -70,7 +71,7 @@ export async function vitest(root, { args = [], report = 'build/vitest.json', en
 }
 
 /** A slow test file with the Python packages that it alone needs: they are installed for it, else it is one skip. */
-async function pythonTests(root, name, { cannot, variable }) {
+async function pythonTests(root, name, { cannot, variable, env }) {
   let folder;
   try {
     ({ folder } = await installPythonHelpers(root, { file: `${name}.txt` }));
@@ -80,7 +81,7 @@ async function pythonTests(root, name, { cannot, variable }) {
   return vitest(root, {
     args: [`${name}.full.test.ts`],
     report: `build/vitest-${name}.json`,
-    env: { ESPALIER_FULL: '1', [variable]: folder },
+    env: { ...env, ESPALIER_FULL: '1', [variable]: folder },
   });
 }
 
@@ -88,9 +89,19 @@ async function pythonTests(root, name, { cannot, variable }) {
 export const kerasTests = (root) =>
   pythonTests(root, 'keras', { cannot: 'Keras: it', variable: 'ESPALIER_KERAS_PYTHONPATH' });
 
-/** Clients that others wrote ask a running server: tritonclient, schemathesis, curl. */
+/** Clients that others wrote ask a running server: tritonclient, the KServe client, schemathesis, curl, grpcurl. */
 export const clientTests = (root) =>
   pythonTests(root, 'clients', { cannot: 'clients: they', variable: 'ESPALIER_CLIENTS_PYTHONPATH' });
+
+/** deploy/spark on a local Spark with the flights data, and the Dockerfile under hadolint. */
+export async function deployTests(root) {
+  const flights = await provideFlights().catch(() => undefined);
+  return pythonTests(root, 'deploy', {
+    cannot: 'deploy: Spark and hadolint',
+    variable: 'ESPALIER_DEPLOY_PYTHONPATH',
+    env: flights === undefined ? {} : { ESPALIER_FLIGHTS: flights },
+  });
+}
 
 /** A file that fails to load has no tests of its own: it counts as one failure. */
 export function countVitest(root, report) {
