@@ -79,8 +79,8 @@ constexpr Costs kAvx512Costs = {
      {1.29, 3.4}}};
 
 constexpr Costs kAvx2Costs = {
-    {88, 66, 17},
-    {{0.45, 5}, {0.75, 12}, {1.10, 20}, {1.60, 30}},
+    {88, 72, 17},
+    {{0.45, 5}, {0.80, 12}, {1.10, 20}, {1.60, 30}},
     {{0.110, 1.0},
      {0.140, 1.0},
      {0.195, 1.0},
@@ -90,9 +90,9 @@ constexpr Costs kAvx2Costs = {
      {1.05, 2.0},
      {1.43, 3.5}},
     {{}, {}},
-    {{{0.34, 0.02, 11}, {0.70, 0.02, 14}, {1.10, 0.05, 16}, {1.35, 0.10, 25}},
-     {{0.62, 0.02, 14}, {1.18, 0.05, 14}, {1.55, 0.10, 16}, {2.05, 0.15, 25}}},
-    {1.98, 4},
+    {{{0.36, 0.02, 11}, {0.72, 0.10, 14}, {1.22, 0.05, 16}, {1.40, 0.10, 25}},
+     {{0.65, 0.02, 14}, {1.20, 0.05, 14}, {1.75, 0.10, 16}, {2.30, 0.15, 25}}},
+    {2.10, 4},
     {{0.35, 1.2},
      {0.35, 1.2},
      {0.35, 1.2},
@@ -128,7 +128,7 @@ constexpr Costs kPortableCosts = {{88, 66, 15},
 constexpr double kDecodeStep[kValueFormats] = {0, 0.2, 0.2, 0.2};
 
 // Bytes a nanosecond of a short permute-block that lies in the second-level cache.
-constexpr double kStreamsRate = 72;
+constexpr double kStreamsRate = 58;
 
 // How long the layouts take for a byte of memory. Dense weights are one stream, which prefetchers
 // know best; the indices and weights of short permute-blocks advance by amounts that they do not.
