@@ -73,6 +73,28 @@ describe('operations', () => {
     expect(text).toContain('nodejs_eventloop_lag_p99_seconds');
   });
 
+  test('metrics count every request, many or few, and go on over a reload', async () => {
+    const { url } = await serve({ 'sum/3/model.esp': {} });
+    const text = async () => (await fetch(`${url}/metrics`)).text();
+    for (const [rounds, total] of [
+      [2, 2],
+      [300, 302],
+      [1, 303],
+    ] as const) {
+      for (let i = 0; i < rounds; i++) await post(`${url}/v2/models/sum/infer`, body);
+      await post(`${url}/v2/repository/models/sum/load`, {});
+      const found = await text();
+      for (const name of [
+        'requests_total',
+        'request_seconds_count',
+        'queue_seconds_count',
+        'batch_rows_sum',
+      ]) {
+        expect(found).toMatch(new RegExp(`^espalier_${name}\\{.*\\} ${total}$`, 'm'));
+      }
+    }
+  });
+
   test('the OpenAPI document has every path', async () => {
     const { url } = await serve({ 'sum/1/model.esp': {} });
     const document = (await (await fetch(`${url}/openapi.json`)).json()) as {
