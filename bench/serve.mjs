@@ -3,7 +3,7 @@
  * `espalier serve` under load, 784-1024-1024-10 at 0.75, binary tensors over loopback: servers pinned to core 0, the load
  * to core 1 (`taskset -c 1 node bench/serve.mjs PART`). Parts: rivals (rounds in turn, 32 connections and one), steady
  * (80 % of the highest load for --seconds, then 200 % for 20), reload (100 reloads and SIGTERM under load), mixed (a
- * MobileNet, --mobilenet FILE, at full load beside the small network).
+ * MobileNet, --mobilenet FILE, at full load beside the small network), mlserver (see serve/mlserver.mjs).
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,6 +15,7 @@ import { toOnnx } from '../dist/measure/onnx.js';
 import { espBytes } from '../dist/measure/source.js';
 import { networkOf } from './networks.mjs';
 import { closedLoop, openLoop, requestOf } from './serve/load.mjs';
+import { mlserver } from './serve/mlserver.mjs';
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -207,6 +208,12 @@ async function reload() {
   console.log('100 reloads and SIGTERM', await load, `ended with ${code}`);
 }
 
-const parts = { rivals, steady, reload, mixed };
+async function beside() {
+  writeFileSync(join(folder, 'model.onnx'), await toOnnx(program));
+  const [rounds, seconds] = [Number(options.rounds), Number(options.seconds ?? 2)];
+  await mlserver({ folder, children, espalier: await espalier(), rounds, seconds });
+}
+
+const parts = { rivals, steady, reload, mixed, ...(process.env.ESPALIER_MLSERVER && { mlserver: beside }) };
 for (const part of positionals.length > 0 ? positionals : Object.keys(parts)) await parts[part]();
 process.exit(0);
