@@ -1,20 +1,14 @@
-/**
- * CSV as batches. Pieces without quotes, the most of them, are read byte by byte, each field straight into its place;
- * those with quotes go through papaparse.
- */
+/** CSV as batches: pieces of whole lines, each read by papaparse. */
 import type Papa from 'papaparse';
-import type { EspalierError } from '../errors.js';
 import { invalid } from '../errors.js';
 import type { Cells } from './cells.js';
-import { end as numberEnd, numberAt } from './digits.js';
 import { Gatherer, type Batch, type SourceOptions } from './gather.js';
 
-const [COMMA, LF, CR, QUOTE] = [44, 10, 13, 34];
+const [LF, CR, QUOTE] = [10, 13, 34];
 const MOST_BYTES = 1 << 26;
 
 interface Piece {
   readonly bytes: Buffer;
-  readonly quoted: boolean;
   readonly done: number;
 }
 
@@ -25,18 +19,17 @@ async function* pieces(chunks: AsyncIterable<Buffer>): AsyncGenerator<Piece> {
   for await (const chunk of chunks) {
     done += chunk.length;
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const quoted = bytes.includes(QUOTE);
-    const cut = (quoted ? lastLineEnd(bytes) : bytes.lastIndexOf(LF)) + 1;
+    const cut = lastLineEnd(bytes) + 1;
     // The chunk's memory is that of the next one, too.
     rest = Buffer.from(bytes.subarray(cut));
     if (rest.length > MOST_BYTES) {
       throw invalid('INVALID_DATA', '--input', 'lines of at most 64 MB', rest.length);
     }
-    if (cut > 0) yield { bytes: bytes.subarray(0, cut), quoted, done };
+    if (cut > 0) yield { bytes: bytes.subarray(0, cut), done };
   }
   if (rest.length > 0) {
     const line = rest[rest.length - 1] === CR ? rest : Buffer.concat([rest, Buffer.from('\n')]);
-    yield { bytes: line, quoted: rest.includes(QUOTE), done };
+    yield { bytes: line, done };
   }
 }
 
@@ -64,12 +57,6 @@ function firstLineEnd(bytes: Buffer, from: number): number {
   return bytes.length - 1;
 }
 
-/** Line ends that are not LF or CR LF. */
-function oldLineEnds(bytes: Buffer): boolean {
-  const found = bytes.indexOf(CR);
-  return found >= 0 && bytes[found + 1] !== LF;
-}
-
 function lineEnds(text: string): number {
   let count = 0;
   for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) count += 1;
@@ -90,7 +77,7 @@ export async function* csv(chunks: AsyncIterable<Buffer>, options: SourceOptions
   let reader: Reader | undefined;
   /** Lines before the one of names. */
   let blank = 0;
-  for await (const { bytes, quoted, done } of pieces(chunks)) {
+  for await (const { bytes, done } of pieces(chunks)) {
     let from = 0;
     if (reader === undefined) {
       const head = /^(?:\r?\n)*/.exec(bytes.toString('latin1', 0, 1024))![0].length;
@@ -105,11 +92,7 @@ export async function* csv(chunks: AsyncIterable<Buffer>, options: SourceOptions
       reader = new Reader(papa, gatherer, options, names);
       reader.line += blank + lineEnds(bytes.toString('latin1', 0, from));
     }
-    if (quoted || oldLineEnds(bytes)) yield* reader.quoted(bytes.toString('utf8', from), done);
-    else {
-      while ((from = reader.plain(bytes, from)) < bytes.length) yield gatherer.take(done);
-      if (gatherer.rows === options.batch) yield gatherer.take(done);
-    }
+    yield* reader.read(bytes.toString('utf8', from), done);
   }
   if (gatherer.rows > 0) yield gatherer.take(0);
 }
@@ -119,13 +102,11 @@ class Reader {
   line = 1;
   readonly #papa: typeof Papa;
   readonly #gatherer: Gatherer;
-  readonly #batch: number;
   readonly #fields: readonly Field[];
 
   constructor(papa: typeof Papa, gatherer: Gatherer, options: SourceOptions, names: readonly string[]) {
     this.#papa = papa;
     this.#gatherer = gatherer;
-    this.#batch = options.batch;
     gatherer.header(names);
     gatherer.where = () => `line ${this.line}, `;
     this.#fields = names.map((name, i) => {
@@ -137,66 +118,8 @@ class Reader {
     });
   }
 
-  /** Reads lines from `from` on until the batch is full; answers where the next one begins. */
-  plain(bytes: Buffer, from: number): number {
-    const fields = this.#fields;
-    const gatherer = this.#gatherer;
-    if (gatherer.rows === this.#batch) return from;
-    const last = fields.length - 1;
-    let at = from;
-    while (at < bytes.length) {
-      if (bytes[at] === LF || (bytes[at] === CR && bytes[at + 1] === LF)) {
-        at += bytes[at] === LF ? 1 : 2;
-        this.line += 1;
-        continue;
-      }
-      const row = gatherer.rows;
-      for (let f = 0; f <= last; f++) {
-        const stop = this.#field(fields[f]!, bytes, at, row);
-        // The last field ends with the line, and no other does.
-        if ((bytes[stop] === COMMA) !== f < last) throw this.#uneven(bytes, stop, f);
-        at = stop + (bytes[stop] === CR ? 2 : 1);
-      }
-      this.line += 1;
-      if (gatherer.added()) return at;
-    }
-    return at;
-  }
-
-  /** Reads the field at `at`; answers where it ends. */
-  #field({ cells, kept }: Field, bytes: Buffer, at: number, row: number): number {
-    if (cells.length === 1 && kept.length === 0) {
-      const cell = cells[0]!;
-      if (cell.kind === 'number') {
-        const value = numberAt(bytes, at, cell.finite);
-        if (value === value) {
-          cell.target[cell.offset + row * cell.stride] = value;
-          return numberEnd;
-        }
-      }
-    }
-    let stop = at;
-    while (bytes[stop] !== COMMA && bytes[stop] !== LF) stop += 1;
-    if (bytes[stop] === LF && stop > at && bytes[stop - 1] === CR) stop -= 1;
-    if (cells.length > 0 || kept.length > 0) {
-      const text = bytes.toString('utf8', at, stop);
-      for (const cell of cells) this.#gatherer.set(cell, text);
-      for (const k of kept) this.#gatherer.kept[k]!.push(text);
-    }
-    return stop;
-  }
-
-  #uneven(bytes: Buffer, stop: number, field: number): EspalierError {
-    let found = field + 1;
-    for (let at = stop; bytes[at] !== LF; at++) if (bytes[at] === COMMA) found += 1;
-    return this.#count(found);
-  }
-
-  #count(found: number): EspalierError {
-    return invalid('INVALID_DATA', this.#gatherer.place(), `${this.#fields.length} fields`, found);
-  }
-
-  *quoted(text: string, done: number): Generator<Batch> {
+  /** The batches that these lines fill. */
+  *read(text: string, done: number): Generator<Batch> {
     const settings = { delimiter: ',', skipEmptyLines: true } as const;
     const { data, errors } = this.#papa.parse<string[]>(text, settings);
     const before = this.line;
@@ -221,7 +144,9 @@ class Reader {
       throw invalid('INVALID_DATA', `--input, line ${line()}`, 'CSV', wrong.message);
     }
     for (const values of data) {
-      if (values.length !== this.#fields.length) throw this.#count(values.length);
+      if (values.length !== this.#fields.length) {
+        throw invalid('INVALID_DATA', this.#gatherer.place(), `${this.#fields.length} fields`, values.length);
+      }
       this.#fields.forEach(({ cells, kept }, f) => {
         for (const cell of cells) this.#gatherer.set(cell, values[f]!);
         for (const k of kept) this.#gatherer.kept[k]!.push(values[f]!);
