@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full [-- package keras clients asan tsan arm64 fuzz]`: what `npm test` leaves out for its time. Native
- * tests under the sanitizers and for arm64, the
- * fuzz targets for a short while, the package as its users get it (installed clean, built by CMake and by node-gyp),
- * Keras loading what is exported, and clients that others wrote asking a server.
+ * `npm run test:full [-- package keras clients deploy asan tsan arm64 fuzz]`: what `npm test` leaves out for its time.
+ * Native tests under the sanitizers and for arm64, the fuzz targets for a short while, the package as its users get it
+ * (installed clean, built by CMake and by node-gyp), Keras loading what is exported, clients that others wrote asking a
+ * server, Spark, and the image.
  */
 import { exitOnInterrupt } from './lib/run.mjs';
 import { Tally } from './lib/tally.mjs';
