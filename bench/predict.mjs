@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 /**
- * `espalier predict` beside tfjs-node on a table of random numbers, npy in and npy out, 4096 rows at a time, each in a
- * process of its own on one core: `node bench/predict.mjs [--rows 1000000] [--formats npy,csv]`. The rival reads the same file
- * in the same pieces and writes the same scores; both are timed from the start of the process to its end.
+ * `espalier predict` beside tfjs-node on a table of random numbers, npy to npy, csv to csv or arrow to arrow, 4096 rows at
+ * a time, each in a process of its own on one core: `node bench/predict.mjs [--rows 1000000] [--formats npy,csv,arrow]`. The
+ * rival reads the same file in the same pieces, CSV with papaparse and Arrow with apache-arrow, and writes the same
+ * scores; both are timed from the start of the process to its end.
  */
 import { spawn } from 'node:child_process';
 import {
@@ -18,6 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { espBytes } from '../dist/measure/source.js';
 import { toTfjs } from '../dist/measure/tfjs.js';
 import { networkOf } from './networks.mjs';
@@ -44,30 +46,86 @@ function npyHeader(columns) {
   return header;
 }
 
-/** tfjs-node over the file at options.rival. */
-async function rival(folder) {
+/** Batches of a file as float32, row-major, the way one writes it by hand with the usual libraries. */
+const readers = {
+  async *npy(path) {
+    const size = BATCH * units[0] * 4;
+    const floats = (bytes) =>
+      new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+    let rest = Buffer.alloc(0);
+    for await (const chunk of createReadStream(path, { start: 128, highWaterMark: 1 << 20 })) {
+      rest = Buffer.concat([rest, chunk]);
+      for (; rest.length >= size; rest = rest.subarray(size)) yield floats(rest.subarray(0, size));
+    }
+    if (rest.length > 0) yield floats(rest);
+  },
+  async *csv(path) {
+    const { default: papa } = await import('papaparse');
+    let data = new Float32Array(BATCH * units[0]);
+    let at = 0;
+    let rest = '';
+    let head = true;
+    // Piece by piece: as a stream of rows papaparse is ten times slower.
+    for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20, encoding: 'latin1' })) {
+      const text = rest + chunk;
+      const cut = text.lastIndexOf('\n') + 1;
+      rest = text.slice(cut);
+      for (const fields of papa.parse(text.slice(0, cut), { delimiter: ',', skipEmptyLines: true }).data) {
+        if (!head) for (let i = 0; i < units[0]; i++) data[at++] = Number(fields[i]);
+        head = false;
+        if (at < data.length) continue;
+        yield data;
+        data = new Float32Array(data.length);
+        at = 0;
+      }
+    }
+    if (at > 0) yield data.subarray(0, at);
+  },
+  async *arrow(path) {
+    const { RecordBatchReader } = await import('apache-arrow');
+    for await (const batch of await RecordBatchReader.from(createReadStream(path))) {
+      const data = new Float32Array(batch.numRows * units[0]);
+      for (let c = 0; c < units[0]; c++) {
+        const values = batch.getChildAt(c).toArray();
+        for (let row = 0; row < batch.numRows; row++) data[row * units[0] + c] = values[row];
+      }
+      yield data;
+    }
+  },
+};
+
+/** tfjs-node over the file in options.rival. */
+async function rival(folder, format) {
   const tf = await import('@tensorflow/tfjs-node');
   const model = await tf.loadLayersModel(`file://${join(folder, 'model.json')}`);
-  const out = openSync(join(folder, 'rival.npy'), 'w');
-  writeSync(out, npyHeader(units.at(-1)));
-  const size = BATCH * units[0] * 4;
-  const score = (bytes) => {
-    const data = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+  const out = openSync(join(folder, `rival.${format}`), 'w');
+  const outputs = units.at(-1);
+  if (format === 'npy') writeSync(out, npyHeader(outputs));
+  const arrow = format === 'arrow' ? await import('apache-arrow') : undefined;
+  const all = new Float32Array(arrow === undefined ? 0 : rows * outputs);
+  let done = 0;
+  for await (const data of readers[format](join(folder, `in.${format}`))) {
     const x = tf.tensor2d(data, [data.length / units[0], units[0]]);
     const y = model.predict(x, { batchSize: BATCH });
-    writeSync(out, y.dataSync());
+    const scores = y.dataSync();
+    if (format === 'npy') writeSync(out, scores);
+    else if (format === 'csv') {
+      let text = '';
+      for (let at = 0; at < scores.length; at += outputs)
+        text += `${scores.subarray(at, at + outputs).join(',')}\n`;
+      writeSync(out, text);
+    } else {
+      all.set(scores, done);
+      done += scores.length;
+    }
     x.dispose();
     y.dispose();
-  };
-  let rest = Buffer.alloc(0);
-  for await (const chunk of createReadStream(join(folder, 'in.npy'), {
-    start: 128,
-    highWaterMark: 1 << 20,
-  })) {
-    rest = Buffer.concat([rest, chunk]);
-    for (; rest.length >= size; rest = rest.subarray(size)) score(rest.subarray(0, size));
   }
-  if (rest.length > 0) score(rest);
+  if (arrow === undefined) return;
+  // All at once: it is the shortest way.
+  const column = (c) => Float32Array.from({ length: rows }, (_, row) => all[row * outputs + c]);
+  const columns = Object.fromEntries(Array.from({ length: outputs }, (_, c) => [`y_${c}`, column(c)]));
+  writeSync(out, arrow.tableToIPC(arrow.tableFromArrays(columns), 'stream'));
 }
 
 /** Seconds of a process, and the most memory that it had, in MB. */
@@ -94,7 +152,7 @@ function timeOf(args) {
 }
 
 if (options.rival !== undefined) {
-  await rival(options.rival);
+  await rival(options.rival, options.formats);
 } else {
   const folder = mkdtempSync(join(tmpdir(), 'espalier-bench-predict-'));
   try {
@@ -114,6 +172,16 @@ if (options.rival !== undefined) {
       const count = Math.min(10_000, rows - row);
       const data = Float32Array.from({ length: count * units[0] }, () => Math.random() - 0.5);
       if (files.npy !== undefined) writeSync(files.npy, data);
+      if (files.arrow !== undefined) {
+        const columns = names.map((name, c) => [
+          name,
+          Float32Array.from({ length: count }, (_, i) => data[i * units[0] + c]),
+        ]);
+        // A stream of its own each, joined: all but the first without its schema, all but the last without its end.
+        const bytes = Buffer.from(tableToIPC(tableFromArrays(Object.fromEntries(columns)), 'stream'));
+        const from = row === 0 ? 0 : 8 + bytes.readInt32LE(4);
+        writeSync(files.arrow, bytes.subarray(from, row + count < rows ? -8 : undefined));
+      }
       if (files.csv === undefined) continue;
       const lines = Array.from({ length: count }, (_, i) =>
         data.subarray(i * units[0], (i + 1) * units[0]).join(','),
@@ -136,9 +204,11 @@ if (options.rival !== undefined) {
         await timeOf([main, 'predict', join(folder, 'model.esp'), ...io, '--threads', '1']),
       );
     }
-    if (!options['no-tfjs'] && formats.includes('npy')) {
+    for (const format of options['no-tfjs'] ? [] : formats) {
       const own = [fileURLToPath(import.meta.url), '--rows', options.rows, '--units', options.units];
-      tell('tfjs-node, npy', await timeOf([...own, '--rival', folder]));
+      tell(`tfjs-node, ${format}`, await timeOf([...own, '--rival', folder, '--formats', format]));
+    }
+    if (!options['no-tfjs'] && formats.includes('npy')) {
       const read = (name) => {
         const bytes = readFileSync(join(folder, name)).subarray(128);
         return new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));

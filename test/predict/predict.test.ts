@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tableFromIPC, tableToIPC, tableFromArrays } from 'apache-arrow';
@@ -66,6 +66,26 @@ describe('predict', () => {
       const text = await readFile(join(at, 'out.csv'), 'utf8');
       expect(text).toBe(`y\n${expected.join('\n')}\n`);
     }
+  });
+
+  test('parquet of several row groups, with integers, texts and a gap', async () => {
+    const at = await folder();
+    // Written by pyarrow 26: row groups of 10 rows, small pages, snappy. "gap" is null in row 18 only.
+    await copyFile(new URL('../golden/predict/table.parquet', import.meta.url), join(at, 'in.parquet'));
+    for (const batch of [4, 7, 100]) {
+      await run(at, 'in.parquet', 'out.jsonl', { columns: ['a', 'b'], keep: ['id', 'kind', 'b'], batch });
+      const lines = (await readFile(join(at, 'out.jsonl'), 'utf8')).trim().split('\n');
+      expect(lines.map((line) => JSON.parse(line) as unknown)).toEqual(
+        expected.map((y, i) => ({ id: `row, ${i}\n`, kind: ['red', 'blue', null][i % 3], b: b[i], y })),
+      );
+    }
+    await expect(run(at, 'in.parquet', 'o.csv', { columns: ['a', 'gap'] })).rejects.toThrow(
+      /row 18, column gap: expected a number, received null/,
+    );
+    await expect(run(at, 'in.parquet', 'o.csv', { columns: ['a', 'none'] })).rejects.toThrow(/column "none"/);
+    const whole = await readFile(join(at, 'in.parquet'));
+    await writeFile(join(at, 'cut.parquet'), whole.subarray(0, whole.length - 20));
+    await expect(run(at, 'cut.parquet', 'o.csv')).rejects.toMatchObject({ code: 'INVALID_DATA' });
   });
 
   test('every output format, with columns kept', async () => {
