@@ -128,17 +128,20 @@ async function rival(folder, format) {
   writeSync(out, arrow.tableToIPC(arrow.tableFromArrays(columns), 'stream'));
 }
 
-/** Seconds of a process, and the most memory that it had, in MB. */
+/** Seconds of a process, those of the processor that it took, and the most memory that it had, in MB. */
 function timeOf(args) {
   return new Promise((resolve, reject) => {
     const began = performance.now();
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let [peak, errors] = [0, ''];
+    let [peak, cpu, errors] = [0, 0, ''];
     child.stderr.on('data', (chunk) => (errors += chunk.toString()));
     const watch = setInterval(() => {
       try {
         const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
         peak = Math.max(peak, Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024);
+        // Hundredths of a second in user and system, after the name in brackets.
+        const fields = readFileSync(`/proc/${child.pid}/stat`, 'utf8').split(') ')[1].split(' ');
+        if (fields[0] !== 'Z') cpu = (Number(fields[11]) + Number(fields[12])) / 100;
       } catch {
         // It has just ended.
       }
@@ -146,7 +149,7 @@ function timeOf(args) {
     child.on('exit', (code) => {
       clearInterval(watch);
       if (code !== 0) reject(new Error(errors));
-      else resolve({ seconds: (performance.now() - began) / 1000, peak });
+      else resolve({ seconds: (performance.now() - began) / 1000, cpu, peak });
     });
   });
 }
@@ -190,11 +193,12 @@ if (options.rival !== undefined) {
     }
     const main = fileURLToPath(new URL('../dist/cli/main.js', import.meta.url));
     const table = [];
-    const tell = (name, { seconds, peak }) =>
+    const tell = (name, { seconds, cpu, peak }) =>
       table.push({
         name,
         'rows/s': Math.round(rows / seconds),
         seconds: Number(seconds.toFixed(2)),
+        'CPU s': cpu,
         'peak RSS MB': Math.round(peak),
       });
     for (const format of formats) {
