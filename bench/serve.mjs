@@ -2,8 +2,9 @@
 /**
  * `espalier serve` under load, 784-1024-1024-10 at 0.75, binary tensors over loopback: servers pinned to core 0, the load
  * to core 1 (`taskset -c 1 node bench/serve.mjs PART`). Parts: rivals (rounds in turn, 32 connections and one), steady
- * (80 % of the highest load for --seconds, then 200 % for 20), reload (100 reloads and SIGTERM under load), mixed (a
- * MobileNet, --mobilenet FILE, at full load beside the small network), mlserver (see serve/mlserver.mjs).
+ * (80 % of the highest load for --seconds, then 200 % for 10), reload (100 reloads and SIGTERM under load), mixed (a
+ * MobileNet, --mobilenet FILE, at full load alone, at twice that, and beside the small network), mlserver (see
+ * serve/mlserver.mjs).
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -100,7 +101,7 @@ const round = (value, digits = 2) => Number(value?.toFixed(digits));
 async function rivals() {
   writeFileSync(join(folder, 'model.onnx'), await toOnnx(program));
   const servers = { espalier: await espalier() };
-  for (const name of ['onnxruntime', 'tfjs', 'echo'])
+  for (const name of ['onnxruntime', 'tfjs', 'direct', 'echo'])
     servers[name] = await start(here('serve/rival.mjs'), name, folder);
   const seconds = Number(options.seconds ?? 2);
   const found = Object.fromEntries(Object.keys(servers).map((name) => [name, { many: [], one: [] }]));
@@ -151,7 +152,7 @@ async function steady() {
   console.log(
     `RSS ${round(memory[0], 1)} -> ${round(memory.at(-1), 1)} MB, ${round(least, 1)} to ${round(most, 1)}`,
   );
-  console.log('200 %', await openLoop(port, request, { perSecond: 2 * perSecond, seconds: 20 }));
+  console.log('200 %', await openLoop(port, request, { perSecond: 2 * perSecond, seconds: 10 }));
   console.log('event loop late by ms', await loopDelay(child));
 }
 
@@ -162,7 +163,7 @@ async function mixed() {
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const config = join(folder, 'config.yaml');
-  writeFileSync(config, 'modelSettings: { mobilenet: { maxBatch: 4 } }\n');
+  writeFileSync(config, 'modelSettings: { mobilenet: { maxBatch: 4, maxQueue: 8 } }\n');
   const { port, child } = await espalier('--config', config);
   const answer = await fetch(`http://127.0.0.1:${port}/v2/models/mobilenet`);
   const [input] = (await answer.json()).inputs;
@@ -189,6 +190,9 @@ async function mixed() {
   };
   await show('alone:', { small: [request, 1] });
   await show('alone:', { mobilenet: [large, 4] });
+  const { perSecond } = await closedLoop(port, large, { connections: 8, seconds });
+  const twice = await openLoop(port, large, { perSecond: 2 * perSecond, seconds, most: 64 });
+  console.log(`200 % of ${round(perSecond, 1)} requests/s: mobilenet`, twice);
   await show('beside:', { small: [request, 1], mobilenet: [large, 4] });
   await show('beside:', { small: [request, 32], mobilenet: [large, 8] });
 }

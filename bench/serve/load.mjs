@@ -48,6 +48,8 @@ class Connection {
     if (this.#text.length < end + 4 + length) return;
     this.#text = Buffer.alloc(0);
     const waiting = this.#waiting;
+    // 408 to a connection that nothing was asked on.
+    if (waiting === undefined) return this.close();
     this.#waiting = undefined;
     if (/connection: close/i.test(head)) this.close();
     waiting.resolve({ status: Number(head.slice(9, 12)), milliseconds: performance.now() - this.#began });
@@ -113,12 +115,12 @@ export async function closedLoop(port, request, { connections, seconds, stop = (
 }
 
 /**
- * Requests come at random (Poisson) at a rate, whether or not those before are answered, over as many connections as
- * that takes. A request's time counts from when it was due, also where this process was late to send it.
+ * Requests come at random (Poisson) at a rate, whether or not those before are answered, over `most` connections, which
+ * are all open before: a busy server accepts one a turn. A request's time counts from when it was due.
  */
-export async function openLoop(port, request, { perSecond, seconds, most = 1000 }) {
+export async function openLoop(port, request, { perSecond, seconds, most = 256 }) {
   const answers = [];
-  const free = Array.from({ length: Math.min(most, 200) }, () => new Connection(port));
+  const free = Array.from({ length: most }, () => new Connection(port));
   await Promise.all(free.map((connection) => connection.open()));
   const open = new Set();
   let [failed, made, unsent] = [0, free.length, 0];

@@ -1,7 +1,7 @@
 /**
  * A server for bench/serve.mjs: `rival.mjs ENGINE FOLDER`, prints the port. It takes the same bodies as espalier serve
- * (a JSON header, then float32) and answers in the same form. `echo` only receives and returns; `run` is no server: it
- * prints the microseconds of model.run alone.
+ * (a JSON header, then float32) and answers in the same form. `direct` calls this engine and does nothing else, `echo`
+ * only receives and returns; `run` is no server: it prints the microseconds of model.run alone.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,6 +21,11 @@ const engines = {
       const answer = await session.run({ [name]: new ort.Tensor('float32', input, [1, WIDTH]) });
       return answer[out].data;
     };
+  },
+  async direct() {
+    const { loadModel } = await import('../../dist/index.js');
+    const model = await loadModel(join(folder, 'm/1/model.esp'), { threads: 1 });
+    return async (input) => (await model.run([{ data: input, shape: [1, WIDTH] }])).data;
   },
   async tfjs() {
     const tf = await import('@tensorflow/tfjs-node');
