@@ -125,7 +125,8 @@ std::vector<uint32_t> group_rows_greedily(const CsrView& csr, const BlockCounts&
 }
 
 PermuteBlockCount count_permute_block(const BlockCounts& counts, const std::vector<uint32_t>& order,
-                                      uint32_t lanes) {
+                                      uint32_t lanes, uint32_t most_steps) {
+  const auto most = static_cast<uint8_t>(most_steps);
   PermuteBlockCount count;
   std::vector<uint8_t> longest;
   for (size_t first = 0; first < order.size(); first += lanes) {
@@ -134,7 +135,7 @@ PermuteBlockCount count_permute_block(const BlockCounts& counts, const std::vect
     uint32_t blocks = 0, steps = 0;  // narrow sums, which are quick
     for (uint8_t of_block : longest) {
       blocks += of_block > 0;
-      steps += of_block;
+      steps += std::min(of_block, most);
     }
     count.blocks += blocks;
     count.steps += steps;

@@ -70,14 +70,14 @@ inline uint32_t permute_row_block(uint32_t cols) { return cols < 2048 ? 512 : 10
 std::vector<uint32_t> group_rows_greedily(const CsrView& csr, const BlockCounts& counts,
                                           uint32_t lanes);
 
-// What a pack by this order would hold.
+// What a pack by this order would hold, if no block had more than most_steps.
 struct PermuteBlockCount {
   size_t groups = 0;
   size_t blocks = 0;
   size_t steps = 0;
 };
 PermuteBlockCount count_permute_block(const BlockCounts& counts, const std::vector<uint32_t>& order,
-                                      uint32_t lanes);
+                                      uint32_t lanes, uint32_t most_steps = UINT8_MAX);
 
 struct PermuteBlocks {
   PermuteBlockShape shape;

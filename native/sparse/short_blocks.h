@@ -14,7 +14,12 @@
 //
 // (with 8 columns up to 8 steps, and 10, 5, 3, 2, 2, 1, 1, 1 blocks a word). Blocks without
 // non-zeros are left out. Rows with fewer non-zeros in a block than the longest of their group are
-// padded with zero weights. Where the columns of a block do not divide those of the matrix, the
+// padded with zero weights, and what a row has in a block beyond `most_steps` non-zeros goes to the
+// group's tail, which is SELL (sell.h): few rows would use a further step, which costs all of them.
+//
+//   group 0: ... tail: columns c x 8 a step (u16)   weights w x 8 a step, after those of the blocks
+//
+// Where the columns of a block do not divide those of the matrix, the
 // last block starts that many columns from the end, so that no kernel reads beyond x.
 #ifndef ESPALIER_NATIVE_SPARSE_SHORT_BLOCKS_H_
 #define ESPALIER_NATIVE_SPARSE_SHORT_BLOCKS_H_
@@ -49,29 +54,47 @@ struct ShortBlocks {
   std::vector<uint32_t> runs;          // [groups][block_cols]: the blocks of 1, 2, ... steps
   std::vector<uint32_t> group_blocks;  // [groups + 1]: where a group's offsets begin
   std::vector<uint32_t> group_words;   // [groups + 1]
-  std::vector<uint32_t> group_steps;   // [groups + 1]
+  std::vector<uint32_t> group_steps;   // [groups + 1], the tail's steps included
+  std::vector<uint32_t> group_tails;   // [groups + 1]: where a group's tail begins in tail_columns
   std::vector<uint16_t> offsets;       // of each block: its first column
   AlignedVector<uint32_t> words;       // [words][8]
-  AlignedVector<float> weights;        // [steps][8]
+  AlignedVector<uint16_t> tail_columns;  // [steps of tails][8]
+  AlignedVector<float> weights;          // [steps][8]
   RowBlocks row_blocks;
   std::vector<uint32_t> row_block_groups;  // [row blocks + 1]: where a row block's groups begin
 
   size_t bytes() const {
     return (order.size() + runs.size() + group_blocks.size() + group_words.size() +
-            group_steps.size() + words.size() + weights.size()) *
+            group_steps.size() + group_tails.size() + words.size() + weights.size()) *
                4 +
-           offsets.size() * 2;
+           (offsets.size() + tail_columns.size()) * 2;
   }
 };
 
-// Rows by their number of non-zeros, most first, inside row blocks of permute_row_block.
-std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes);
+// The non-zeros of each row that are beyond the first `most_steps` of their blocks.
+std::vector<uint32_t> row_tails(const BlockCounts& counts, uint32_t rows, uint32_t most_steps);
 
-// counts: by blocks of block_cols, 4 or 8; order: groups of kShortBlockLanes rows; size: what
-// count_permute_block makes of these.
+// Rows by the length of their tails, then by their number of non-zeros, most first, inside row
+// blocks of permute_row_block. tails: of each row, or none at all.
+std::vector<uint32_t> rows_by_count(const CsrView& csr, uint32_t lanes,
+                                    const std::vector<uint32_t>& tails = {});
+
+// A way to pack short permute-blocks.
+struct ShortBlocksPlan {
+  uint32_t block_cols = 0;      // 4 or 8
+  uint32_t most_steps = 0;      // block_cols: without tails
+  BlockCounts counts;           // by blocks of block_cols
+  std::vector<uint32_t> tails;  // of each row: row_tails; empty without tails
+  std::vector<uint32_t> order;  // groups of kShortBlockLanes rows
+  PermuteBlockCount size;       // of the blocks: see count_permute_block
+  size_t tail_steps = 0;
+};
+
+// Fills in `size` and `tail_steps` from the rest.
+void count_short_blocks(ShortBlocksPlan& plan);
+
 // block_cols <= cols <= kShortBlockMostCols. O(nnz + rows * blocks).
-ShortBlocks pack_short_blocks(const CsrView& csr, uint32_t block_cols, const BlockCounts& counts,
-                              std::vector<uint32_t> order, PermuteBlockCount size);
+ShortBlocks pack_short_blocks(const CsrView& csr, const ShortBlocksPlan& plan);
 
 }  // namespace espalier
 

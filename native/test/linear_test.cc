@@ -85,6 +85,22 @@ TEST_P(LinearTest, LargeEnoughForEveryBlockOfALayout) {
   }
 }
 
+// Wide enough that short permute-blocks leave non-zeros to a tail; a padding zero of it meets NaN.
+TEST_P(LinearTest, WideRowsWithFewNonZeros) {
+  for (double sparsity : {0.75, 0.9}) {
+    const Csr csr = random_csr(67, 2053, sparsity, 21);
+    const auto bias = random_floats(csr.rows, 22);
+    const auto linear = make_linear(csr, bias.data(), kRelu, GetParam());
+    for (int n = 1; n <= kSampleMajorMax; ++n) {
+      auto inputs = random_floats(static_cast<size_t>(n) * csr.cols, 23);
+      ASSERT_NO_FATAL_FAILURE(run_samples(*linear, csr, bias.data(), kRelu, n, 2, inputs));
+      for (size_t i = 3; i < inputs.size(); i += 1000) inputs[i] = i % 3 == 0 ? kNan : kInf;
+      const auto plain = make_linear(csr, bias.data(), kNoActivation, GetParam());
+      ASSERT_NO_FATAL_FAILURE(run_samples(*plain, csr, bias.data(), kNoActivation, n, 1, inputs));
+    }
+  }
+}
+
 TEST_P(LinearTest, EveryActivation) {
   const Csr csr = random_csr(45, 30, 0.5, 11);
   const auto bias = random_floats(csr.rows, 12);

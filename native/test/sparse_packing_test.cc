@@ -162,15 +162,26 @@ TEST(ShortBlocks, PairsOfBlocksAreBlocksTwiceAsWide) {
 
 TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
   for (const Csr& csr : matrices()) {
-    for (const auto& [block_cols, in_order] :
-         {std::pair{4u, true}, {4u, false}, {8u, true}, {8u, false}}) {
+    for (const auto& [block_cols, most_steps, in_order] : {std::tuple{4u, 4u, true},
+                                                           {4u, 4u, false},
+                                                           {4u, 1u, true},
+                                                           {4u, 3u, false},
+                                                           {8u, 8u, true},
+                                                           {8u, 8u, false},
+                                                           {8u, 1u, false},
+                                                           {8u, 2u, true}}) {
       if (csr.cols < block_cols) continue;
       const BlockCounts counts = count_blocks(csr.view(), block_cols);
       const auto order = in_order ? rows_in_order(csr.rows, kShortBlockLanes)
                                   : rows_by_count(csr.view(), kShortBlockLanes);
-      const ShortBlocks pack =
-          pack_short_blocks(csr.view(), block_cols, counts, order,
-                            count_permute_block(counts, order, kShortBlockLanes));
+      ShortBlocksPlan plan;
+      plan.block_cols = block_cols;
+      plan.most_steps = most_steps;
+      plan.counts = counts;
+      plan.order = order;
+      if (most_steps < block_cols) plan.tails = row_tails(counts, csr.rows, most_steps);
+      count_short_blocks(plan);
+      const ShortBlocks pack = pack_short_blocks(csr.view(), plan);
       const uint32_t index_bits = short_block_index_bits(block_cols);
       Entries entries;
       for (size_t group = 0; group + 1 < pack.group_steps.size(); ++group) {
@@ -198,6 +209,17 @@ TEST(ShortBlocks, HoldEveryWeightOnceAndZerosElsewhere) {
           word += (blocks + blocks_a_word - 1) / blocks_a_word;
         }
         EXPECT_EQ(block, pack.group_blocks[group + 1]);
+        for (size_t tail = pack.group_tails[group]; tail < pack.group_tails[group + 1];
+             ++tail, ++step) {
+          for (uint32_t lane = 0; lane < kShortBlockLanes; ++lane) {
+            const uint32_t col = pack.tail_columns[tail * kShortBlockLanes + lane];
+            EXPECT_LT(col, csr.cols);
+            const float weight = pack.weights[step * kShortBlockLanes + lane];
+            if (weight == 0) continue;
+            const uint32_t row = pack.order[group * kShortBlockLanes + lane];
+            EXPECT_TRUE(entries.emplace(std::pair{row, col}, weight).second);
+          }
+        }
         EXPECT_EQ(step, pack.group_steps[group + 1]);
         EXPECT_EQ(word, pack.group_words[group + 1]);
       }

@@ -129,6 +129,8 @@ constexpr double kDecodeStep[kValueFormats] = {0, 0.2, 0.2, 0.2};
 
 // Bytes a nanosecond of a short permute-block that lies in the second-level cache.
 constexpr double kStreamsRate = 58;
+// To start and add up the tail of a group.
+constexpr double kTailGroup = 16;
 
 // How long the layouts take for a byte of memory. Dense weights are one stream, which prefetchers
 // know best; the indices and weights of short permute-blocks advance by amounts that they do not.
@@ -207,8 +209,13 @@ double short_blocks_ns(Isa isa, const ShortBlocksPlan& plan, ValueFormat format,
                     cost.group * plan.size.groups;
   // Three streams come slower from the second-level cache than the one of a dense matrix.
   const double bytes = short_blocks_bytes(plan, format);
-  const double streamed = bytes < cache_sizes().l1d ? 0 : bytes / kStreamsRate;
-  return at_least_reading(isa, std::max(ns, streamed), bytes, cold, kShortBlocksFromMemory);
+  const double tail_bytes = 8 * (value_bytes(format) + 2.0) * plan.tail_steps;
+  const double streamed = bytes < cache_sizes().l1d ? 0 : (bytes - tail_bytes) / kStreamsRate;
+  const double tails =
+      plan.tail_steps == 0
+          ? 0
+          : n * ((costs(isa).sell.step + decode) * plan.tail_steps + kTailGroup * plan.size.groups);
+  return at_least_reading(isa, std::max(ns, streamed) + tails, bytes, cold, kShortBlocksFromMemory);
 }
 
 double sell_ns(Isa isa, const SellCount& count, uint32_t lanes, ValueFormat format, int n,

@@ -93,6 +93,8 @@ struct ShortBlocksView {
   const uint32_t* group_blocks;
   const uint32_t* group_words;
   const uint32_t* group_steps;
+  const uint32_t* group_tails;
+  const uint16_t* tail_columns;
   const uint16_t* offsets;
   const uint32_t* words;
   const void* weights;  // in the format of the form

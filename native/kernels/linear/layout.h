@@ -13,6 +13,7 @@
 #include "sparse/csr.h"
 #include "sparse/permute_block.h"
 #include "sparse/row_blocks.h"
+#include "sparse/short_blocks.h"
 #include "sparse/value_format.h"
 
 namespace espalier {
@@ -70,15 +71,9 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);
 std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
                                                   const PermuteBlockPlan& plan);
 
-struct ShortBlocksPlan {
-  uint32_t block_cols = 0;
-  BlockCounts counts;
-  std::vector<uint32_t> order;
-  PermuteBlockCount size;
-};
 const ShortBlocksKernels* short_blocks_kernels(Isa isa);  // nullptr if there are none
 // Nothing where the matrix has no such form. half: the plan with blocks half as wide, if there is
-// one: its order is taken, and its counts are not taken again.
+// one: its counts are not taken again.
 std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols,
                                                  const ShortBlocksPlan* half = nullptr);
 double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format);  // about

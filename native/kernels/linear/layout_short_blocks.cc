@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
 #include "kernels/linear/layout.h"
 #include "sparse/coded_lanes.h"
 #include "sparse/short_blocks.h"
@@ -8,13 +12,51 @@ namespace {
 constexpr double kMostCountsPerEntry = 64, kFewCounts = 1 << 20;
 constexpr double kWorthSorting = 0.99;
 
+// How many non-zeros of a tail take as long as a step of blocks of 4 and 8 columns, and as starting
+// a tail.
+constexpr double kStepInTail[2] = {1.6, 2.5};
+constexpr double kTailStart = 60;
+
+// The number of steps beyond which the non-zeros of a block are best left to the tail, from a few
+// groups of neighbouring rows.
+uint32_t best_most_steps(const BlockCounts& counts, uint32_t rows, uint32_t block_cols) {
+  constexpr uint32_t kSampledGroups = 8;
+  const uint32_t groups = rows / kShortBlockLanes;
+  if (groups == 0) return block_cols;
+  uint32_t blocks_of[kShortBlockMostBlockCols + 1] = {};   // by steps
+  uint32_t entries_of[kShortBlockMostBlockCols + 1] = {};  // the blocks of rows, by non-zeros
+  std::vector<uint8_t> longest;
+  const uint32_t sampled = std::min(groups, kSampledGroups);
+  for (uint32_t i = 0; i < sampled; ++i) {
+    uint32_t row[kShortBlockLanes];
+    std::iota(row, row + kShortBlockLanes, i * (groups / sampled) * kShortBlockLanes);
+    group_longest(counts, row, kShortBlockLanes, longest);
+    for (uint8_t steps : longest) ++blocks_of[steps];
+    for (uint32_t r : row) {
+      for (uint32_t b = 0; b < counts.blocks; ++b) ++entries_of[counts.row(r)[b]];
+    }
+  }
+  const double step = kStepInTail[block_cols == 4 ? 0 : 1];
+  uint32_t best = block_cols;
+  double least = HUGE_VAL;
+  for (uint32_t most = block_cols; most > 0; --most) {
+    double cost = most == block_cols ? 0 : kTailStart * sampled;
+    for (uint32_t c = 1; c <= block_cols; ++c) {
+      cost += step * std::min(c, most) * blocks_of[c];
+      if (c > most) cost += static_cast<double>(c - most) * entries_of[c];
+    }
+    if (cost >= least) continue;
+    least = cost;
+    best = most;
+  }
+  return best;
+}
+
 class ShortBlocksLayout final : public Layout {
  public:
   ShortBlocksLayout(const CsrView& csr, const float* bias, const ShortBlocksForm& form,
                     ValueFormat format, const ShortBlocksPlan& plan)
-      : form_(form),
-        format_(format),
-        pack_(pack_short_blocks(csr, plan.block_cols, plan.counts, plan.order, plan.size)) {
+      : form_(form), format_(format), pack_(pack_short_blocks(csr, plan)) {
     row_blocks_ = pack_.row_blocks;
     bias_.assign(pack_.order.size(), 0.0f);
     for (size_t i = 0; i < bias_.size(); ++i) {
@@ -33,6 +75,8 @@ class ShortBlocksLayout final : public Layout {
              pack_.group_blocks.data(),
              pack_.group_words.data(),
              pack_.group_steps.data(),
+             pack_.group_tails.data(),
+             pack_.tail_columns.data(),
              pack_.offsets.data(),
              pack_.words.data(),
              weights,
@@ -83,15 +127,22 @@ std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t bl
   if (csr.rows * blocks > kMostCountsPerEntry * csr.nnz() + kFewCounts) return std::nullopt;
   ShortBlocksPlan plan;
   plan.block_cols = block_cols;
-  if (half != nullptr && half->block_cols * 2 == block_cols) {
-    plan.counts = pair_blocks(half->counts, csr.rows);
-    plan.order = half->order;
-    plan.size = count_permute_block(plan.counts, plan.order, kShortBlockLanes);
+  const bool pairs = half != nullptr && half->block_cols * 2 == block_cols;
+  plan.counts = pairs ? pair_blocks(half->counts, csr.rows) : count_blocks(csr, block_cols);
+  plan.most_steps = best_most_steps(plan.counts, csr.rows, block_cols);
+  if (plan.most_steps < block_cols) {
+    plan.tails = row_tails(plan.counts, csr.rows, plan.most_steps);
+    plan.order = rows_by_count(csr, kShortBlockLanes, plan.tails);
+    count_short_blocks(plan);
     return plan;
   }
-  plan.counts = count_blocks(csr, block_cols);
+  if (pairs && half->tails.empty()) {
+    plan.order = half->order;
+    count_short_blocks(plan);
+    return plan;
+  }
   plan.order = rows_in_order(csr.rows, kShortBlockLanes);
-  plan.size = count_permute_block(plan.counts, plan.order, kShortBlockLanes);
+  count_short_blocks(plan);
   std::vector<uint32_t> sorted = rows_by_count(csr, kShortBlockLanes);
   const PermuteBlockCount size = count_permute_block(plan.counts, sorted, kShortBlockLanes);
   if (static_cast<double>(size.steps) < kWorthSorting * static_cast<double>(plan.size.steps)) {
@@ -103,7 +154,8 @@ std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t bl
 
 double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format) {
   const double step = 8 * (value_bytes(format) + short_block_index_bits(plan.block_cols) / 8.0);
-  return step * plan.size.steps + 2.0 * plan.size.blocks + 128.0 * plan.size.groups;
+  return step * plan.size.steps + 8 * (value_bytes(format) + 2.0) * plan.tail_steps +
+         2.0 * plan.size.blocks + 128.0 * plan.size.groups;
 }
 
 std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,

@@ -1,4 +1,5 @@
 // Short permute-block kernels for AVX2 (short_blocks.h).
+#include "kernels/linear/sell_vector.h"
 #include "kernels/linear/vector_avx2.h"
 
 namespace espalier {
@@ -110,6 +111,23 @@ ESPALIER_INLINE void add_run(Cursor<W>& cursor, Indices<kCols>& indices, uint32_
   }
 }
 
+// The sums of a tail.
+template <typename W>
+ESPALIER_INLINE __m256 tail_sums(const W* weights, const uint16_t* columns, uint32_t steps,
+                                 const float* x) {
+  __m256 sums[kLanes];
+  ESPALIER_UNROLL for (uint32_t i = 0; i < kLanes; ++i) sums[i] = _mm256_setzero_ps();
+  for (; steps >= 2; steps -= 2) {
+    __builtin_prefetch(reinterpret_cast<const char*>(weights) + 2048);
+    add_sell_step<Ymm>(weights, columns, x, sums);
+    add_sell_step<Ymm>(weights + kLanes, columns + kLanes, x, sums);
+    weights += 2 * kLanes;
+    columns += 2 * kLanes;
+  }
+  if (steps != 0) add_sell_step<Ymm>(weights, columns, x, sums);
+  return Ymm::diagonal(sums);
+}
+
 // The 8 sums of one sample to their rows; whether a live one is not finite.
 template <bool kScaled>
 ESPALIER_INLINE uint32_t store_group(const ShortBlocksView& view, uint32_t group, __m256 sum,
@@ -161,6 +179,8 @@ bool groups(const ShortBlocksView& view, const Epilogue& epilogue, const SampleB
       add_run<kCols, kSamples, kChains, 7>(cursor, indices, runs[6 % kCols], batch, sums);
       add_run<kCols, kSamples, kChains, 8>(cursor, indices, runs[7 % kCols], batch, sums);
     }
+    const uint32_t tail = view.group_tails[group + 1] - view.group_tails[group];
+    const uint16_t* columns = view.tail_columns + size_t{view.group_tails[group]} * kLanes;
     ESPALIER_UNROLL for (int s = 0; s < kSamples; ++s) {
       __m256 sum = sums[0][s];
       if (kChains == 2) sum = _mm256_add_ps(sum, sums[1 % kChains][s]);
@@ -168,8 +188,13 @@ bool groups(const ShortBlocksView& view, const Epilogue& epilogue, const SampleB
         sum = _mm256_add_ps(_mm256_add_ps(sum, sums[1 % kChains][s]),
                             _mm256_add_ps(sums[2 % kChains][s], sums[3 % kChains][s]));
       }
+      if (tail > 0) {
+        sum = _mm256_add_ps(sum,
+                            tail_sums(cursor.weights, columns, tail, batch.x + s * batch.x_stride));
+      }
       bad |= store_group<sizeof(W) == 1>(view, group, sum, epilogue, batch.y + s * batch.y_stride);
     }
+    cursor.weights += size_t{tail} * kLanes;
   }
   return bad == 0;
 }
