@@ -78,7 +78,7 @@ describe('dynamic batching', () => {
   });
 
   test('a deadline ends the wait; what is cancelled does not run', async () => {
-    const { model, batcher: b } = batcher({ milliseconds: 60 });
+    const { model, batcher: b } = batcher({ milliseconds: 400 });
     const first = b.submit(row(1), 1, Infinity);
     await turn();
     await turn();
