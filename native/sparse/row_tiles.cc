@@ -106,6 +106,7 @@ class Packer {
   void add_rows(const TileRow* rows, uint32_t count, uint32_t steps) {
     for (uint32_t r = 0; r < count; ++r) {
       pack_.tile_rows.push_back(static_cast<uint16_t>(rows[r].row));
+      if (steps == 0) continue;  // there may be no entry at all, and no memory for any
       float* weights = pack_.weights.data() + at_ + r;
       uint16_t* columns = pack_.columns.data() + at_ + r;
       const int32_t* cols = csr_.col_idx;

@@ -59,6 +59,7 @@ Sell pack_sell(const CsrView& csr, uint32_t lanes) {
         }
         const uint32_t row = rows[i + lane];
         pack.order.push_back(row);
+        if (longest == 0) continue;  // there may be no entry at all, and no memory for any
         uint16_t* column = pack.columns.data() + size_t{steps} * lanes + lane;
         float* weight = pack.weights.data() + size_t{steps} * lanes + lane;
         const int32_t begin = csr.row_ptr[row], end = csr.row_ptr[row + 1];

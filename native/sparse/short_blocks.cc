@@ -109,6 +109,8 @@ class Packer {
   // Without a branch for where a block ends, or is full, which nothing could guess.
   template <bool kTail>
   void add_row(uint32_t row, uint32_t lane) {
+    // There may be no entry at all, and no memory for any.
+    if (csr_.row_ptr[row] == csr_.row_ptr[row + 1]) return;
     // What is written could be any of the members, unless they are local.
     const Place* const places = place_.data();
     uint8_t* const used = used_.data();
