@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util';
 import { toOnnx } from '../dist/measure/onnx.js';
 import { espBytes } from '../dist/measure/source.js';
 import { networkOf } from './networks.mjs';
-import { closedLoop, openLoop, requestOf } from './serve/load.mjs';
+import { closedLoop, inTurn, openLoop, requestOf } from './serve/load.mjs';
 import { mlserver } from './serve/mlserver.mjs';
 
 const { values: options, positionals } = parseArgs({
@@ -104,18 +104,7 @@ async function rivals() {
   for (const name of ['onnxruntime', 'tfjs', 'direct', 'echo'])
     servers[name] = await start(here('serve/rival.mjs'), name, folder);
   const seconds = Number(options.seconds ?? 2);
-  const found = Object.fromEntries(Object.keys(servers).map((name) => [name, { many: [], one: [] }]));
-  for (let i = -1; i < Number(options.rounds); i++) {
-    for (const [name, { port }] of Object.entries(servers)) {
-      const many = await closedLoop(port, request, { connections: 32, seconds });
-      const one = await closedLoop(port, request, { connections: 1, seconds: seconds / 2 });
-      // The first round warms up.
-      if (i >= 0) {
-        found[name].many.push(many);
-        found[name].one.push(one);
-      }
-    }
-  }
+  const found = await inTurn(servers, request, Number(options.rounds), seconds);
   const rows = Object.entries(found).map(([name, { many, one }]) => ({
     server: name,
     'requests/s, 32': round(median(many.map(({ perSecond }) => perSecond)), 0),

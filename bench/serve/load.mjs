@@ -151,3 +151,20 @@ export async function openLoop(port, request, { perSecond, seconds, most = 256 }
   for (const connection of free) connection.close();
   return { ...tell(answers, failed, seconds), unsent };
 }
+
+/** Rounds of servers in turn, by their names: each over 32 connections, then over one. */
+export async function inTurn(servers, request, rounds, seconds) {
+  const found = Object.fromEntries(Object.keys(servers).map((name) => [name, { many: [], one: [] }]));
+  for (let i = -1; i < rounds; i++) {
+    for (const [name, { port }] of Object.entries(servers)) {
+      const many = await closedLoop(port, request, { connections: 32, seconds });
+      const one = await closedLoop(port, request, { connections: 1, seconds: seconds / 2 });
+      // The first round warms up.
+      if (i >= 0) {
+        found[name].many.push(many);
+        found[name].one.push(one);
+      }
+    }
+  }
+  return found;
+}

@@ -9,7 +9,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { closedLoop } from './load.mjs';
+import { inTurn } from './load.mjs';
 
 const { fetch } = globalThis;
 const free = () =>
@@ -80,18 +80,7 @@ export async function mlserver({ folder, children, espalier, rounds, seconds }) 
     `Content-Length: ${body.length}`,
   ];
   const request = Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`);
-  const found = { espalier: { many: [], one: [] }, mlserver: { many: [], one: [] } };
-  for (let i = -1; i < rounds; i++) {
-    for (const [name, { port }] of Object.entries(servers)) {
-      const many = await closedLoop(port, request, { connections: 32, seconds });
-      const one = await closedLoop(port, request, { connections: 1, seconds: seconds / 2 });
-      // The first round warms up.
-      if (i >= 0) {
-        found[name].many.push(many);
-        found[name].one.push(one);
-      }
-    }
-  }
+  const found = await inTurn(servers, request, rounds, seconds);
   console.log(`JSON rows; largest difference of the answers ${worst.toExponential(1)}`);
   console.table(
     Object.entries(found).map(([name, { many, one }]) => ({

@@ -119,17 +119,6 @@ export class InferenceCore {
 
   /** Lets a request in, or throws OVERLOADED or UNAVAILABLE. Answers what must be called, once, when it is over. */
   enter(): () => void {
-    this.admit();
-    let over = false;
-    return () => {
-      if (over) return;
-      over = true;
-      this.leave();
-    };
-  }
-
-  /** The same without a function: `leave` must follow, once. */
-  admit(): void {
     const { maxConcurrency } = this.limits;
     if (this.#inFlight >= maxConcurrency) {
       throw new EspalierError('OVERLOADED', `${maxConcurrency} requests are under way already`, {
@@ -137,11 +126,13 @@ export class InferenceCore {
       });
     }
     this.#inFlight += 1;
-  }
-
-  leave(): void {
-    this.#inFlight -= 1;
-    if (this.#inFlight === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+    };
   }
 
   /** The version for a request; UNAVAILABLE while the first load is under way. */

@@ -46,16 +46,16 @@ export function failureAnswer(core: InferenceCore, error: unknown): Answer {
 export class Exchange {
   readonly #options: ExchangeOptions;
   readonly #headers: IncomingHttpHeaders;
+  readonly #leave: () => void;
   readonly #began = performance.now();
   readonly #span: InferSpan | undefined;
   #served: ServedVersion | undefined;
   #cancel: (() => void) | undefined;
   #send: ((answer: Answer) => void) | undefined;
-  #over = false;
 
   /** Before the body is read: throws OVERLOADED where the server has enough to do. `close` must follow. */
   constructor(options: ExchangeOptions, headers: IncomingHttpHeaders) {
-    options.core.admit();
+    this.#leave = options.core.enter();
     this.#options = options;
     this.#headers = headers;
     this.#span = startSpan('ModelInfer', headers, headerGetter, { 'rpc.system': 'http' });
@@ -63,9 +63,7 @@ export class Exchange {
 
   /** The answer is sent, or (`finished` false) the client went away before it. */
   close(finished: boolean): void {
-    if (this.#over) return;
-    this.#over = true;
-    this.#options.core.leave();
+    this.#leave();
     if (!finished) this.#cancel?.();
   }
 

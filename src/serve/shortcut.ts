@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { Exchange, failureAnswer, type Answer, type ExchangeOptions } from './exchange.js';
+import type { ServedVersion } from './version.js';
 
 export interface ShortcutOptions extends ExchangeOptions {
   readonly authorize: ((authorization: string | undefined) => void) | undefined;
@@ -15,6 +16,8 @@ export interface ShortcutOptions extends ExchangeOptions {
 interface Asked {
   readonly model: string;
   readonly version: string | undefined;
+  /** What would serve it now; it may be another once the body is there. */
+  readonly served: ServedVersion;
 }
 
 const INFER = /^\/v2\/models\/([A-Za-z0-9_][A-Za-z0-9._-]{0,127})(?:\/versions\/([0-9]{1,20}))?\/infer$/;
@@ -40,16 +43,17 @@ export function shortcut(options: ShortcutOptions, long: RequestListener): Reque
     const found = INFER.exec(request.url ?? '');
     if (found === null) return undefined;
     const [, model = '', version] = found;
-    return core.repository.peek(model, version) === undefined ? undefined : { model, version };
+    const served = core.repository.peek(model, version);
+    return served === undefined ? undefined : { model, version, served };
   }
 
-  function take({ model, version }: Asked, request: IncomingMessage, response: ServerResponse): void {
+  function take({ model, version, served }: Asked, request: IncomingMessage, response: ServerResponse): void {
     const { headers } = request;
     let exchange: Exchange;
     try {
       options.authorize?.(headers.authorization);
       // The body of a request that would be refused all the same is not waited for.
-      core.find(model, version).batcher.refuseIfFull();
+      served.batcher.refuseIfFull();
       exchange = new Exchange(options, headers);
     } catch (error) {
       const answer = failureAnswer(core, error);

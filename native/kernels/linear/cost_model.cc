@@ -38,8 +38,7 @@ struct RowTileCost {
 };
 
 // What one core reads from the second- and third-level cache and from memory, in bytes a
-// nanosecond; l3_far: weights that fill more than a quarter of the third-level cache, of which some
-// are not there when they come again.
+// nanosecond; l3_far: weights beyond kFarShare, of which some are not there when they come again.
 struct ReadRates {
   double l2, l3, memory, l3_far;
 };
@@ -160,11 +159,11 @@ double at_least_reading(Isa isa, double ns, double bytes, bool cold, double from
   const CacheSizes& caches = cache_sizes();
   const ReadRates& rates = costs(isa).rates;
   const double memory = rates.memory / from_memory;
-  const double rate = cold                       ? memory
-                      : bytes < 0.8 * caches.l2  ? rates.l2
-                      : bytes < 0.25 * caches.l3 ? rates.l3
-                      : bytes < 0.8 * caches.l3  ? rates.l3_far
-                                                 : memory;
+  const double rate = cold                            ? memory
+                      : bytes < 0.8 * caches.l2       ? rates.l2
+                      : bytes < kFarShare * caches.l3 ? rates.l3
+                      : bytes < 0.8 * caches.l3       ? rates.l3_far
+                                                      : memory;
   return std::max(ns, !cold && bytes < caches.l1d ? 0.0 : bytes / rate) + kCall;
 }
 

@@ -11,6 +11,9 @@
 // For one call with n columns on one thread. cold: the weights come from memory.
 namespace espalier {
 
+// Of the third-level cache: weights that take more of it share it with whatever else runs.
+inline constexpr double kFarShare = 0.25;
+
 double dense_ns(Isa isa, uint32_t rows, uint32_t cols, int n, bool cold);
 double csr_ns(Isa isa, uint32_t rows, size_t nnz, int n, bool cold);
 double permute_block_ns(Isa isa, const PermuteBlockPlan& plan, int n, bool cold);

@@ -11,6 +11,7 @@
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/choice.h"
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
 #include "kernels/linear/scalar.h"
 #include "sparse/aligned.h"
@@ -27,7 +28,7 @@ constexpr double kClearGain = 0.96;
 constexpr double kClearNs = 20;
 // Weights that take a good part of the last-level cache share it with whatever else runs, and dense
 // ones are read in fewer streams: less is known of those, and a gain of a few bytes is none.
-constexpr double kClearFarGain = 0.85, kFarShare = 0.25;
+constexpr double kClearFarGain = 0.85;
 
 // Tuning: a layout whose prediction is this much above the best one is not measured; calls a
 // layout.
