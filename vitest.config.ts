@@ -1,6 +1,6 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 import { pythonHelpersFolder } from './scripts/lib/python.mjs';
-import { pythonCommand } from './scripts/lib/tools.mjs';
+import { pythonCommand } from './install/tools.mjs';
 
 export default defineConfig({
   test: {

@@ -10,8 +10,8 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { bench } from '../dist/measure/bench.js';
-import { describeMachine, watchLoad } from '../dist/measure/machine.js';
-import { median } from '../dist/measure/statistics.js';
+import { describeMachine, watchLoad } from '../dist/measure/race/machine.js';
+import { median } from '../dist/measure/race/statistics.js';
 import { espBytes } from '../dist/measure/source.js';
 import { networkOf } from './networks.mjs';
 

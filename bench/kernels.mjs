@@ -20,7 +20,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { loadModel } from '../dist/index.js';
 import { writeProgram } from '../dist/file/write.js';
-import { describeMachine } from '../dist/measure/machine.js';
+import { describeMachine } from '../dist/measure/race/machine.js';
 import { espBytes } from '../dist/measure/source.js';
 import { layerProgram, ours, randomWeights, rivals, rotating } from './kernels/candidates.mjs';
 import { onednn, peaks } from './kernels/native.mjs';

@@ -1,2 +1,2 @@
-import type { Program } from '../src/compile/program.js';
+import type { Program } from '../src/program/program.js';
 export function networkOf(units: readonly number[], sparsity: number, seed?: number): Program;

@@ -1,6 +1,6 @@
 /** Networks of the cases: fully connected, relu between, seeded weights with unstructured zeros. */
-import { imposeSparsity } from '../dist/measure/matrix.js';
-import { seededRandom } from '../dist/measure/statistics.js';
+import { imposeSparsity } from '../dist/program/dense.js';
+import { seededRandom } from '../dist/measure/race/statistics.js';
 
 /** A program with these units, its matrices dense with `sparsity` of zeros. */
 export function networkOf(units, sparsity, seed = 1) {

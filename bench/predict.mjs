@@ -21,7 +21,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { tableFromArrays, tableToIPC } from 'apache-arrow';
 import { espBytes } from '../dist/measure/source.js';
-import { toTfjs } from '../dist/measure/tfjs.js';
+import { toTfjs } from '../dist/export/tfjs-of-program.js';
 import { networkOf } from './networks.mjs';
 
 const { values: options } = parseArgs({

@@ -9,7 +9,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { which } from '../scripts/lib/tools.mjs';
+import { which } from '../install/tools.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { values: options, positionals } = parseArgs({
@@ -25,7 +25,7 @@ if (!existsSync(join(here, '..', 'dist', 'measure', 'bench.js'))) {
   process.exit(1);
 }
 const { writeFileAtomic } = await import('../dist/files.js');
-const { allowedCores, describeMachine, watchLoad } = await import('../dist/measure/machine.js');
+const { allowedCores, describeMachine, watchLoad } = await import('../dist/measure/race/machine.js');
 const { time } = await import('../dist/measure/table.js');
 
 const there = readdirSync(join(here, 'suites'))

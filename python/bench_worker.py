@@ -1,7 +1,7 @@
 """The process of a rival of `espalier bench` that lives in Python.
 
 One request a line on standard input, one answer a line on standard output, both JSON; arrays are
-{"dtype", "shape", "base64"}. The requests are those of src/measure/worker.ts. Run with --convert it
+{"dtype", "shape", "base64"}. The requests are those of src/measure/race/worker.ts. Run with --convert it
 only writes a network in other formats:
 
     bench_worker.py --convert model.h5 [--savedmodel FOLDER] [--tflite FILE]

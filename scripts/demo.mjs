@@ -10,7 +10,7 @@
 import { spawn } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { seconds } from './lib/run.mjs';
+import { seconds } from '../install/run.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 
 const DENSE_EPOCHS = 14;
@@ -104,7 +104,7 @@ async function main() {
   );
   const failures = [];
   const [{ Dataset, readPreprocessing }, { readFile }] = await Promise.all([
-    import('../dist/train/dataset.js'),
+    import('../dist/table/dataset.js'),
     import('node:fs/promises'),
   ]);
   const dataset = new Dataset(table, await readPreprocessing(sparse));

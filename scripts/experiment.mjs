@@ -11,7 +11,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { seconds } from './lib/run.mjs';
+import { seconds } from '../install/run.mjs';
 import { reportFailure, root, setup } from './setup.mjs';
 import { experimentTable, replaceBetweenMarks } from '../examples/flights/report.mjs';
 
@@ -62,7 +62,7 @@ async function main() {
     import('../examples/flights/runs.mjs'),
     import('../dist/cli/training-progress.js'),
     import('../dist/files.js'),
-    import('../dist/measure/machine.js'),
+    import('../dist/measure/race/machine.js'),
   ]);
   const espalier = await runs.load();
   const path = await flights.prepareFlights({ say: (text) => console.log(text) });

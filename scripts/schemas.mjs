@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { format, resolveConfig } from 'prettier';
 import { resultJsonSchema } from '../dist/measure/result.js';
-import { recipeJsonSchema } from '../dist/prune/run/recipe.js';
+import { recipeJsonSchema } from '../dist/recipe/recipe.js';
 import { sweepJsonSchema } from '../dist/sweep/recipe.js';
 
 for (const [name, schema] of [

@@ -9,11 +9,18 @@
 import { existsSync, lstatSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { ADDON, addonLoads, buildWithCMake, nodeHeaders, placePrebuilt, prebuiltPath } from './lib/addon.mjs';
+import {
+  ADDON,
+  addonLoads,
+  buildWithCMake,
+  nodeHeaders,
+  placePrebuilt,
+  prebuiltPath,
+} from '../install/addon.mjs';
 import { installPythonHelpers } from './lib/python.mjs';
-import { CommandFailed, exitOnInterrupt, run, seconds } from './lib/run.mjs';
+import { CommandFailed, exitOnInterrupt, run, seconds } from '../install/run.mjs';
 import { Stamps, filesUnder, fingerprint } from './lib/stamp.mjs';
-import { checkTools, describeMissing } from './lib/tools.mjs';
+import { checkTools, describeMissing } from '../install/tools.mjs';
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const log = join(root, 'build/setup.log');

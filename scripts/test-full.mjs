@@ -5,7 +5,7 @@
  * (installed clean, built by CMake and by node-gyp), Keras loading what is exported, clients that others wrote asking a
  * server, Spark, and the image.
  */
-import { exitOnInterrupt } from './lib/run.mjs';
+import { exitOnInterrupt } from '../install/run.mjs';
 import { Tally } from './lib/tally.mjs';
 import {
   clientTests,

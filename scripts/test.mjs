@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** `npm test`: sets up what is missing, then runs every check and suite and closes with one line for all of them. */
-import { exitOnInterrupt } from './lib/run.mjs';
+import { exitOnInterrupt } from '../install/run.mjs';
 import { Tally } from './lib/tally.mjs';
 import { checks, nativeTests, vitest } from './lib/suites.mjs';
 import { reportFailure, root, setup } from './setup.mjs';

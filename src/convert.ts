@@ -3,11 +3,11 @@
  * is first needed: whoever only runs .esp files loads none of it.
  */
 import type { LayersModel } from '@tensorflow/tfjs';
-import type { Program } from './compile/program.js';
-import type { ValueFormat } from './compile/round-values.js';
+import type { Program } from './program/program.js';
+import type { ValueFormat } from './program/value-formats.js';
 import type { FlexiblePlan } from './engine/flexible.js';
 import { valueFormat } from './engine/options.js';
-import { espBytes } from './engine/source.js';
+import { espBytes } from './file/source.js';
 import { EspalierError, invalid } from './errors.js';
 import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
@@ -63,7 +63,7 @@ async function readEsp(bytes: Uint8Array): Promise<Network | Program> {
 async function converted(read: { model?: Network | Program }, values: ValueFormat): Promise<Uint8Array> {
   const { isFlexible } = await import('./network/specialise.js');
   const { compile } = await import('./compile/index.js');
-  const { roundMatrix, roundValues } = await import('./compile/round-values.js');
+  const { roundMatrix, roundValues } = await import('./program/value-formats.js');
   const { csrFromDense } = await import('./engine/csr.js');
   const { writeProgram } = await import('./file/write.js');
   const program = ((): Program | null => {

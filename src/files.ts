@@ -1,7 +1,7 @@
-/** Writing files so that a crash or Ctrl-C leaves the previous file whole. */
+/** Writing files so that a crash or Ctrl-C leaves the previous file whole; and the file that a path of a model means. */
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EspalierError } from './errors.js';
 
 /**
@@ -45,4 +45,15 @@ async function makeFolder(path: string): Promise<void> {
       });
     } else if (code !== 'EEXIST' && !(await stat(path).catch(() => null))?.isDirectory()) throw error;
   }
+}
+
+/** The file that a user means by a path: itself, or the model.json in a folder. */
+export async function modelJsonPath(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined)
+    throw new EspalierError('NOT_FOUND', `${path}: no such file or folder`, { parameter: path });
+  if (!found.isDirectory()) return path;
+  const inside = join(path, 'model.json');
+  if ((await stat(inside).catch(() => undefined)) !== undefined) return inside;
+  throw new EspalierError('NOT_FOUND', `${path}: expected a model.json in this folder`, { parameter: path });
 }

@@ -1,7 +1,7 @@
 export { EspalierError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js';
-export { loadModel } from './engine/load.js';
+export { loadModel } from './load.js';
 export type { LoadOptions } from './engine/options.js';
-export type { ValueFormat } from './compile/round-values.js';
+export type { ValueFormat } from './program/value-formats.js';
 export { csrFromDense } from './engine/csr.js';
 export type { Csr } from './engine/addon.js';
 export type { Answer, Explanation, Model, Port, RunOptions, TensorOutput } from './engine/model.js';

@@ -1,7 +1,7 @@
 /** The public door "espalier/prune": re-exports only. */
 export { EspalierError } from './errors.js';
 export { toLayersModel } from './train/layers-model.js';
-export type { TensorFlowOptions } from './train/tensorflow.js';
+export type { TensorFlowOptions } from './tensorflow/load.js';
 export {
   ConstantSparsity,
   PolynomialDecay,
@@ -11,7 +11,7 @@ export {
   type ScheduleConfig,
   type ScheduleSpan,
   type ScheduleStep,
-} from './prune/schedule.js';
+} from './prune/schedule/schedule.js';
 export {
   CubicSchedule,
   HeldMasks,
@@ -21,7 +21,7 @@ export {
   scheduleFromConfig,
   type OneCycleOptions,
   type RampOptions,
-} from './prune/schedules.js';
+} from './prune/schedule/schedules.js';
 export {
   keptCount,
   magnitudeMask,
@@ -30,7 +30,7 @@ export {
   type BlockSize,
   type Mask,
   type MaskOptions,
-} from './prune/mask.js';
+} from './prune/mask/mask.js';
 export {
   checkSchedule,
   drawSchedule,
@@ -40,18 +40,18 @@ export {
   type SchedulePlan,
   type Trap,
   type TrapCode,
-} from './prune/plan.js';
-export { holdMasks, pruneLowMagnitude } from './prune/prune-low-magnitude.js';
-export type { Pruned, PrunedFitArgs, StepCallback } from './prune/pruned.js';
-export type { LayerOptions, PruneOptions } from './prune/options.js';
-export type { PruningState, WeightState } from './prune/pruner.js';
-export { prunableWeightNames, type PrunableLayer } from './prune/registry.js';
-export type { PruningPolicy } from './prune/policy.js';
-export { resumePruning, type ResumeOptions } from './prune/resume.js';
-export { PruningSummaries, type SummariesOptions } from './prune/summaries.js';
-export { PruneForLatencyOnXNNPack } from './prune/xnnpack.js';
-export { PruneForLatency, type LatencyOptions, type LayerLatency } from './prune/latency.js';
-export { pruneOneShot, type OneShotOptions } from './prune/one-shot.js';
+} from './prune/schedule/timeline.js';
+export { holdMasks, pruneLowMagnitude } from './prune/loop/prune-low-magnitude.js';
+export type { Pruned, PrunedFitArgs, StepCallback } from './prune/loop/pruned.js';
+export type { LayerOptions, PruneOptions } from './prune/loop/options.js';
+export type { PruningState, WeightState } from './prune/loop/pruner.js';
+export { prunableWeightNames, type PrunableLayer } from './prune/which/registry.js';
+export type { PruningPolicy } from './prune/which/policy.js';
+export { resumePruning, type ResumeOptions } from './prune/loop/resume.js';
+export { PruningSummaries, type SummariesOptions } from './prune/tensorboard/summaries.js';
+export { PruneForLatencyOnXNNPack } from './prune/which/xnnpack.js';
+export { PruneForLatency, type LatencyOptions, type LayerLatency } from './prune/which/latency.js';
+export { pruneOneShot, type OneShotOptions } from './prune/one-shot/one-shot.js';
 export {
   proposeSparsities,
   sensitivityScan,
@@ -59,6 +59,6 @@ export {
   type ScanOptions,
   type Sensitivity,
   type SensitivityReport,
-} from './prune/sensitivity.js';
-export { type EarlyStoppingOptions, type SparsityEarlyStopping } from './prune/stopping.js';
-export { type Distillation } from './prune/distill.js';
+} from './prune/one-shot/sensitivity.js';
+export { type EarlyStoppingOptions, type SparsityEarlyStopping } from './prune/loop/stopping.js';
+export { type Distillation } from './prune/loop/distill.js';

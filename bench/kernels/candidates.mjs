@@ -1,8 +1,8 @@
 /** What takes turns in bench:kernels: our own engine and its dense rivals, each one Dense layer (matrix, bias, relu). */
 import { createRequire } from 'node:module';
 import { csrFromDense, loadModel } from '../../dist/index.js';
-import { toOnnx } from '../../dist/measure/onnx.js';
-import { seededRandom } from '../../dist/measure/statistics.js';
+import { toOnnx } from '../../dist/export/onnx/graph.js';
+import { seededRandom } from '../../dist/measure/race/statistics.js';
 import { onednn } from './native.mjs';
 
 /** Weights [rows × cols], each kept with probability 1 - sparsity. */

@@ -1,5 +1,5 @@
 /** Matrices of real networks: those of their Dense layers and 1×1 convolutions. */
-import { imposeSparsity } from '../../dist/measure/matrix.js';
+import { imposeSparsity } from '../../dist/program/dense.js';
 import { readSource } from '../../dist/measure/source.js';
 
 /** Below this a call is mostly its own overhead. */

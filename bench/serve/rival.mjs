@@ -29,7 +29,7 @@ const engines = {
   },
   async tfjs() {
     const tf = await import('@tensorflow/tfjs-node');
-    const { toTfjs } = await import('../../dist/measure/tfjs.js');
+    const { toTfjs } = await import('../../dist/export/tfjs-of-program.js');
     const { networkOf } = await import('../networks.mjs');
     const { manifest, weights } = toTfjs(networkOf([784, 1024, 1024, 10], 0.75));
     writeFileSync(join(folder, 'weights.bin'), weights);

@@ -11,13 +11,13 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import benny from 'benny';
 import { writeFileAtomic } from '../../dist/files.js';
-import { compareOutputs, inputsOf } from '../../dist/measure/runner.js';
-import { toOnnx } from '../../dist/measure/onnx.js';
-import { AGAINST, OWN } from '../../dist/measure/roster.js';
+import { compareOutputs, inputsOf } from '../../dist/measure/race/runner.js';
+import { toOnnx } from '../../dist/export/onnx/graph.js';
+import { AGAINST, OWN } from '../../dist/measure/race/roster.js';
 import { espBytes } from '../../dist/measure/source.js';
-import { ascending, quantile } from '../../dist/measure/statistics.js';
+import { ascending, quantile } from '../../dist/measure/race/statistics.js';
 import { time } from '../../dist/measure/table.js';
-import { toTfjs } from '../../dist/measure/tfjs.js';
+import { toTfjs } from '../../dist/export/tfjs-of-program.js';
 import { networkOf } from '../networks.mjs';
 
 // Read by the libraries when they are loaded, which is later.

@@ -1,7 +1,7 @@
 /** Bytes, which no clock disturbs: the .esp file beside the dense weights, stripped and after gzip -9. */
 import { parseArgs } from 'node:util';
 import { writeFileAtomic } from '../../dist/files.js';
-import { sizeOf, weightSize } from '../../dist/measure/sizes.js';
+import { sizeOf, weightSize } from '../../dist/inspect/sizes.js';
 import { espBytes } from '../../dist/measure/source.js';
 import { networkOf } from '../networks.mjs';
 import { networksOf } from './race.mjs';

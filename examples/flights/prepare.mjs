@@ -12,7 +12,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import Papa from 'papaparse';
-import { cacheFolder, temporaryBeside } from '../../scripts/lib/cache.mjs';
+import { cacheFolder, temporaryBeside } from '../../install/cache.mjs';
 import { provideFlights } from '../../scripts/lib/flights.mjs';
 
 export const TARGET = 'air_time';

@@ -59,9 +59,9 @@ export function routeMeanRmse(table) {
 export async function load() {
   const [{ train }, { pruneModel }, { analyze }, { readTable }, { convertModel }] = await Promise.all([
     import('../../dist/train/train.js'),
-    import('../../dist/prune/run/run.js'),
-    import('../../dist/measure/analyze.js'),
-    import('../../dist/train/table.js'),
+    import('../../dist/recipe/train-and-prune.js'),
+    import('../../dist/inspect/analyze.js'),
+    import('../../dist/table/table.js'),
     import('../../dist/convert.js'),
   ]);
   const { trainingProgress } = await import('../../dist/cli/training-progress.js');

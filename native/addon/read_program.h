@@ -1,4 +1,4 @@
-// The program object of src/compile/program.ts → ProgramSpec.
+// The program object of src/program/program.ts → ProgramSpec.
 #ifndef ESPALIER_NATIVE_ADDON_READ_PROGRAM_H_
 #define ESPALIER_NATIVE_ADDON_READ_PROGRAM_H_
 

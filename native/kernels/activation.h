@@ -1,4 +1,4 @@
-// The activations that kernels fuse, as the Program names them (src/compile/program.ts).
+// The activations that kernels fuse, as the Program names them (src/program/program.ts).
 #ifndef ESPALIER_NATIVE_KERNELS_ACTIVATION_H_
 #define ESPALIER_NATIVE_KERNELS_ACTIVATION_H_
 
@@ -35,7 +35,7 @@ enum class ActivationKind : uint8_t {
 };
 inline constexpr ActivationKind kLastActivation = ActivationKind::kClippedLeakyRelu;
 
-// alpha and beta by kind: see src/compile/program.ts.
+// alpha and beta by kind: see src/program/program.ts.
 struct Activation {
   ActivationKind kind = ActivationKind::kLinear;
   float alpha = 0.0f;

@@ -1,6 +1,6 @@
 // A program as it comes from outside, unchecked: plain data that borrows the caller's arrays.
 //
-// It mirrors src/compile/program.ts. What fields an operation has is told by its type
+// It mirrors src/program/program.ts. What fields an operation has is told by its type
 // (operation.h).
 #ifndef ESPALIER_NATIVE_PROGRAM_SPEC_H_
 #define ESPALIER_NATIVE_PROGRAM_SPEC_H_

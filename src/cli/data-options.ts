@@ -1,7 +1,7 @@
 /** The options that say which rows of a table do what, for the commands that read one. */
 import type { Command } from 'commander';
 import { invalid } from '../errors.js';
-import type { SplitSettings } from '../train/split.js';
+import type { SplitSettings } from '../table/split.js';
 import { numberOption, wholeOption } from './options.js';
 
 export interface SplitOptions {

@@ -1,18 +1,14 @@
 #!/usr/bin/env node
 /** The command line: exit code 0, 2 for the caller's mistakes, 1 for failures of the work itself, 130 for Ctrl-C. */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { EspalierError } from '../errors.js';
+import { packageVersion } from '../package.js';
 import { COMMANDS } from './commands.js';
-
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
-  version: string;
-};
 
 function program(): Command {
   const root = new Command('espalier')
     .description('train and prune networks in Node, then run them with a native sparse engine')
-    .version(version)
+    .version(packageVersion())
     .option('--debug', 'print the stack of an error')
     .showHelpAfterError('(--help tells how to use this command)');
   for (const make of COMMANDS) root.addCommand(make());

@@ -1,7 +1,7 @@
 /** Parsers of option values, shared by the commands: what is wrong is told by name, exit code 2. */
 import { valueFormat } from '../engine/options.js';
 import { invalid } from '../errors.js';
-import type { ValueFormat } from '../compile/round-values.js';
+import type { ValueFormat } from '../program/value-formats.js';
 
 /** A parser for commander: a number from `least` (excluded with `above`) to `most`. */
 export function numberOption(name: string, expected: string, holds: (value: number) => boolean) {

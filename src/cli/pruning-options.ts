@@ -1,7 +1,7 @@
 /** The options that say how to prune, for `espalier prune` and `espalier train`: each a setting of a recipe. */
 import { Option, type Command } from 'commander';
 import { invalid } from '../errors.js';
-import type { Recipe } from '../prune/run/recipe.js';
+import type { Recipe } from '../recipe/recipe.js';
 import { numberOption, wholeOption } from './options.js';
 
 /** Flags that are settings of a recipe as they are: they win over the recipe's own. */
@@ -175,7 +175,7 @@ export function asksToPrune(recipe: Recipe): boolean {
 
 /** The recipe file and the flags together. Throws INVALID_RECIPE, NOT_FOUND, INVALID_ARGUMENT. */
 export async function recipeOf(command: Command, options: PruningOptions): Promise<Recipe> {
-  const { parseRecipe, readRecipe } = await import('../prune/run/recipe.js');
+  const { parseRecipe, readRecipe } = await import('../recipe/recipe.js');
   const own: Recipe = options.recipe === undefined ? {} : await readRecipe(options.recipe);
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
   const flags: Record<string, unknown> = { layer: undefined };

@@ -1,7 +1,7 @@
 /** Running a model on tensors in files. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadModel } from '../engine/load.js';
+import { loadModel } from '../load.js';
 import type { Port, TensorOutput } from '../engine/model.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';

@@ -1,6 +1,6 @@
 /** How training looks on a screen: a bar for the run; where the output is a file, a line an epoch. */
 import cliProgress from 'cli-progress';
-import type { EpochReport, Progress } from '../train/progress.js';
+import type { EpochReport, Progress } from '../progress.js';
 
 function percent(share: number | undefined): string {
   return share === undefined ? '' : `${(share * 100).toFixed(1)} %`;

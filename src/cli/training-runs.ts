@@ -1,6 +1,6 @@
 /** Running what trains, and telling how it went: for `espalier train` and `espalier prune`. */
-import type { Recipe } from '../prune/run/recipe.js';
-import type { Metrics } from '../train/metrics.js';
+import type { Recipe } from '../recipe/recipe.js';
+import type { Metrics } from '../metrics.js';
 import type { TrainResult } from '../train/run.js';
 import type { NetworkOptions } from '../train/train.js';
 import type { givenSplit } from './data-options.js';
@@ -47,8 +47,8 @@ export function printResult(
 
 /** Prints the plan, traps and all; a plan that would be refused is shown first and then refused. */
 export async function dryRun(shared: Shared): Promise<void> {
-  const { planRun } = await import('../prune/run/run.js');
-  const { describePlan, describeScan } = await import('../prune/run/chart.js');
+  const { planRun } = await import('../recipe/train-and-prune.js');
+  const { describePlan, describeScan } = await import('../recipe/chart.js');
   const { recipe } = shared;
   const { scan, ...plan } = await planRun({
     ...shared,
@@ -57,14 +57,14 @@ export async function dryRun(shared: Shared): Promise<void> {
   });
   if (scan) console.log(`${describeScan(scan)}\n`);
   console.log(describePlan(plan));
-  const { planPruning } = await import('../prune/run/plan.js');
+  const { planPruning } = await import('../recipe/plan.js');
   const asked = { ...plan.recipe, onUnreachedEnd: recipe.onUnreachedEnd, frequency: recipe.frequency };
   planPruning(asked, plan.stepsPerEpoch, plan.layers);
 }
 
 /** Prunes while it trains; what `espalier prune` and `espalier train --sparsity` do. */
 export async function pruneAndPrint(shared: Shared, output: string): Promise<void> {
-  const { pruneModel } = await import('../prune/run/run.js');
+  const { pruneModel } = await import('../recipe/train-and-prune.js');
   const { progress } = shared;
   const { signal, release } = interruptSignal();
   try {

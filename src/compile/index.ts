@@ -1,13 +1,13 @@
 /** Network → Program: layers become operations, then passes make fewer of them. Pure. */
 import type { Network } from '../network/types.js';
-import { checkProgram } from './check.js';
+import { checkProgram } from '../program/check.js';
 import { lower } from './lower/index.js';
 import { foldAffine } from './passes/fold-affine.js';
 import { foldChannels } from './passes/fold-channels.js';
 import { fuseActivation } from './passes/fuse-activation.js';
 import { keepPlanes } from './passes/keep-planes.js';
 import { tidy } from './passes/tidy.js';
-import type { Program } from './program.js';
+import type { Program } from '../program/program.js';
 
 /** In the order in which they run. Each changes no result beyond rounding. */
 export const PASSES: readonly ((program: Program) => Program)[] = [

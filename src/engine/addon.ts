@@ -5,8 +5,8 @@
  * The addon never throws across its boundary and never crashes, whatever is passed: a call that is refused throws an
  * Error whose message names what is wrong, with `code` one of ErrorCode.
  */
-import type { Program } from '../compile/program.js';
-import type { ValueFormat } from '../compile/round-values.js';
+import type { Program } from '../program/program.js';
+import type { ValueFormat } from '../program/value-formats.js';
 import type { CodedProgram } from '../file/coded.js';
 
 export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';

@@ -1,5 +1,5 @@
 /** Dense weights → CSR, by the addon. */
-import type { Matrix, Program } from '../compile/program.js';
+import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
 import type { Csr } from './addon.js';
 import { addon } from './find.js';

@@ -1,14 +1,11 @@
 /** Finding and loading the native addon; when it cannot be, saying what would help. */
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { EspalierError } from '../errors.js';
+import { PACKAGE_FOLDER } from '../package.js';
 import type { Addon } from './addon.js';
 
-/** The package's root: two folders up both from dist/engine and from src/engine. */
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
-
 /** Where the addon may lie, the best first: one built on this machine, then the one that came with the package. */
-export function addonPaths(root: string = ROOT): string[] {
+export function addonPaths(root: string = PACKAGE_FOLDER): string[] {
   return [
     `${root}build/Release/espalier.node`,
     `${root}prebuilds/${process.platform}-${process.arch}/espalier.node`,

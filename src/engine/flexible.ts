@@ -1,5 +1,5 @@
 /** Models whose inputs have flexible sizes: a program of its own for each shape, made when it first comes. */
-import type { Program } from '../compile/program.js';
+import type { Program } from '../program/program.js';
 import { EspalierError } from '../errors.js';
 import type { Shape } from '../network/types.js';
 import { sampleShapes, type PortInfo } from './tensors.js';

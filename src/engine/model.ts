@@ -1,6 +1,6 @@
 /** A loaded model: what users run. */
-import type { Program, ProgramPort } from '../compile/program.js';
-import type { ValueFormat } from '../compile/round-values.js';
+import type { Program, ProgramPort } from '../program/program.js';
+import type { ValueFormat } from '../program/value-formats.js';
 import { EspalierError, invalid } from '../errors.js';
 import type { CodedProgram } from '../file/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
 import { describe, invalid } from '../errors.js';
-import { VALUE_FORMATS, type ValueFormat } from '../compile/round-values.js';
+import { VALUE_FORMATS, type ValueFormat } from '../program/value-formats.js';
 import type { AddonOptions, IsaName } from './addon.js';
 
 export interface LoadOptions {

@@ -1,5 +1,5 @@
 /** What callers may hand in, checked and brought to Float32Arrays in the order of the ports. */
-import type { ProgramPort } from '../compile/program.js';
+import type { ProgramPort } from '../program/program.js';
 import { describe, invalid, type EspalierError } from '../errors.js';
 
 /** Any typed array of numbers, or a plain array of numbers. A Float32Array is used without a copy. */

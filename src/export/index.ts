@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { espBytes } from '../engine/source.js';
+import { espBytes } from '../file/source.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import type { ImportOptions } from '../import/index.js';

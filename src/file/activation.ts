@@ -1,5 +1,5 @@
 /** An activation as JSON. */
-import type { Activation, ActivationKind } from '../compile/program.js';
+import type { Activation, ActivationKind } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { isObject } from './safetensors.js';
 

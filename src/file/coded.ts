@@ -1,5 +1,5 @@
 /** Matrices as the file has them, for the engine: the addon decodes them straight into what it keeps. */
-import type { Matrix, Operation, Program } from '../compile/program.js';
+import type { Matrix, Operation, Program } from '../program/program.js';
 import type { CodedValues, ValueDType } from './values.js';
 
 /** A matrix by rows whose lengths fit its bytes; whether the codes themselves make a matrix is for the addon. */

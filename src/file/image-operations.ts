@@ -1,6 +1,6 @@
-/** Operations on images as JSON (compile/image-operations.ts tells what they are). */
-import { WINDOW_KEYS, type ImageOperation, type Window } from '../compile/image-operations.js';
-import { count } from '../compile/check.js';
+/** Operations on images as JSON (program/operations/images.ts tells what they are). */
+import { WINDOW_KEYS, type ImageOperation, type Window } from '../program/operations/images.js';
+import { count } from '../program/check.js';
 import { invalid } from '../errors.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
 import type { OperationCodec } from './operations.js';

@@ -2,8 +2,8 @@
  * A Network of flexible sizes as the bytes of an .esp file: there is a Program only once the sizes are known. The layers
  * and their settings are JSON, the weights matrices as those of a program (docs/format.md).
  */
-import { checkMatrix } from '../compile/check.js';
-import type { Matrix, Program } from '../compile/program.js';
+import { checkMatrix } from '../program/check.js';
+import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { layerKind } from '../network/layers/registry.js';
 import type { TimeDistributedSettings } from '../network/layers/wrappers.js';

@@ -1,6 +1,6 @@
 /** Operations as JSON: what of each kind is written, one entry a kind. Inputs are written by `program-json.ts`. */
-import type { Matrix, Operation } from '../compile/program.js';
-import { count } from '../compile/check.js';
+import type { Matrix, Operation } from '../program/program.js';
+import { count } from '../program/check.js';
 import type { PoolReader, PoolWriter } from './pools.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
 import { IMAGE_CODECS } from './image-operations.js';
@@ -31,7 +31,7 @@ export interface OperationCodec<K extends Operation['op']> {
   /** It takes several inputs. */
   readonly several?: true;
   write(operation: Of<K>, context: WriteContext): Json;
-  /** Throws INVALID_MODEL; what `compile/check.ts` checks afterwards need not be checked here. */
+  /** Throws INVALID_MODEL; what `program/check.ts` checks afterwards need not be checked here. */
   read(json: Json, context: ReadContext): Omit<Of<K>, Common>;
 }
 

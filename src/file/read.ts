@@ -6,9 +6,9 @@ import {
   portFeatures,
   ruleOf,
   unsupportedVersion,
-} from '../compile/check.js';
-import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../compile/program.js';
-import type { ProgramPort, ProgramValue } from '../compile/program.js';
+} from '../program/check.js';
+import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../program/program.js';
+import type { ProgramPort, ProgramValue } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { bytesOf, valueBytes, type CodedMatrix, type CodedProgram } from './coded.js';
 import { bad, list, object, text, whole, type Json } from './json.js';

@@ -1,11 +1,11 @@
-/** Operations on sequences as JSON (compile/sequence-operations.ts tells what they are). */
-import { count } from '../compile/check.js';
+/** Operations on sequences as JSON (program/operations/sequences.ts tells what they are). */
+import { count } from '../program/check.js';
 import {
   MATMUL_KEYS,
   RECURRENT_GATES,
   type Flag,
   type SequenceOperation,
-} from '../compile/sequence-operations.js';
+} from '../program/operations/sequences.js';
 import { invalid } from '../errors.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
 import { numbers } from './image-operations.js';

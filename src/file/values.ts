@@ -8,7 +8,7 @@
  * - I8: where those of each row are whole numbers of -127 to 127 times the row's scale (`convert --values int8`).
  * - U8, U16: indices into a palette where few differ (weights that were quantised once).
  */
-import { int8Scale } from '../compile/round-values.js';
+import { int8Scale } from '../program/value-formats.js';
 import { packBits } from './bits.js';
 
 export type ValueDType = 'F32' | 'split' | 'F16' | 'BF16' | 'I8' | 'U16' | 'U8';

@@ -1,6 +1,6 @@
 /** A Program as the bytes of an .esp file; docs/format.md describes every one of them. */
-import { checkProgram, ruleOf } from '../compile/check.js';
-import type { Matrix, Operation, Program, ProgramPort } from '../compile/program.js';
+import { checkProgram, ruleOf } from '../program/check.js';
+import type { Matrix, Operation, Program, ProgramPort } from '../program/program.js';
 import { EspalierError } from '../errors.js';
 import { OPERATION_CODECS, type OperationCodec, type WriteContext } from './operations.js';
 import { PoolWriter } from './pools.js';

@@ -1,15 +1,15 @@
 /** How good the measured network is on a table of held-out rows, beside the dense one: for `espalier bench --data`. */
-import type { Program } from '../compile/program.js';
+import type { Program } from '../program/program.js';
 import { compileNetwork, importModel } from '../convert.js';
 import { Model } from '../engine/model.js';
 import { addonOptions } from '../engine/options.js';
-import { espBytes } from '../engine/source.js';
+import { espBytes } from '../file/source.js';
 import { invalid } from '../errors.js';
 import { readProgram } from '../file/read.js';
-import { Dataset, plainPreprocessing, readPreprocessing } from '../train/dataset.js';
-import type { Metrics } from '../train/metrics.js';
-import { readTable, type Table } from '../train/table.js';
-import { analyze } from './analyze.js';
+import { Dataset, plainPreprocessing, readPreprocessing } from '../table/dataset.js';
+import type { Metrics } from '../metrics.js';
+import { readTable, type Table } from '../table/table.js';
+import { analyze } from '../inspect/analyze.js';
 import type { BenchOptions } from './options.js';
 import type { Accuracy } from './result.js';
 

@@ -2,15 +2,15 @@
 import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import type { Program } from '../compile/program.js';
+import { packageFile } from '../package.js';
+import type { Program } from '../program/program.js';
 import { exportModel } from '../export/index.js';
-import { toOnnx } from './onnx.js';
-import type { RivalContext } from './rival.js';
-import type { Entry, Format } from './roster.js';
-import type { Lane } from './runner.js';
+import { toOnnx } from '../export/onnx/graph.js';
+import type { RivalContext } from './race/rival.js';
+import type { Entry, Format } from './race/roster.js';
+import type { Lane } from './race/runner.js';
 import { espBytes } from './source.js';
-import { toTfjs } from './tfjs.js';
+import { toTfjs } from '../export/tfjs-of-program.js';
 
 export interface Prepared {
   lanes: Lane[];
@@ -23,7 +23,7 @@ type Problem = NonNullable<Lane['problem']>;
 /** Made from one another: what must be written before it. */
 const FROM: Partial<Record<Format, Format>> = { savedmodel: 'keras', tflite: 'keras' };
 
-const SCRIPT = fileURLToPath(new URL('../../python/bench_worker.py', import.meta.url));
+const SCRIPT = packageFile('python', 'bench_worker.py');
 
 class Absent extends Error {}
 

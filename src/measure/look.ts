@@ -1,9 +1,9 @@
 /** The parent's side of rivals/layers.ts: a process of its own, pinned as the rivals are. */
 import { fileURLToPath } from 'node:url';
-import type { Program } from '../compile/program.js';
-import { Child, RivalError } from './child.js';
+import type { Program } from '../program/program.js';
+import { Child, RivalError } from './race/child.js';
 import type { BreakEven, LayersResult, Roofs } from './result.js';
-import { inputsOf, type Settings } from './runner.js';
+import { inputsOf, type Settings } from './race/runner.js';
 import type { BreakEvenRequest, LayersRequest } from './rivals/layers.js';
 
 const MODULE = fileURLToPath(new URL('./rivals/layers.js', import.meta.url));

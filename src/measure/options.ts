@@ -1,8 +1,8 @@
 /** What `espalier bench` takes, checked. */
 import { invalid } from '../errors.js';
-import type { SplitSettings } from '../train/split.js';
+import type { SplitSettings } from '../table/split.js';
 import type { Scenario } from './result.js';
-import { DEFAULT_AGAINST } from './roster.js';
+import { DEFAULT_AGAINST } from './race/roster.js';
 
 export interface BenchOptions {
   /** Batch sizes; default 1 and 64. */

@@ -1,13 +1,13 @@
 /** The model to measure, as a program with dense matrices. */
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Program } from '../compile/program.js';
+import type { Program } from '../program/program.js';
 import { programOf } from '../convert.js';
 import { withCsr } from '../engine/csr.js';
-import { espBytes as readEsp } from '../engine/source.js';
+import { espBytes as readEsp } from '../file/source.js';
 import { readProgram } from '../file/read.js';
 import { writeProgram } from '../file/write.js';
-import { denseProgram } from './matrix.js';
+import { denseProgram } from '../program/dense.js';
 
 export interface Source {
   program: Program;

@@ -2,11 +2,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { storedEncoder, type StoredEncoder } from './encode.js';
-import type { Batch } from './gather.js';
+import { storedEncoder, type StoredEncoder } from '../table/stream/encode.js';
+import type { Batch } from '../table/stream/gather.js';
 import { Scores, type ScoreName } from './scores.js';
 import { encoderOf, fileSink, partialName, progressName, standardOutput, type ScoredBatch } from './sink.js';
-import { formatOf, openSource } from './source.js';
+import { formatOf, openSource } from '../table/stream/source.js';
 
 interface ScorerPort {
   readonly name: string;
@@ -58,7 +58,7 @@ interface Progress {
 const RECORD_EVERY = 500;
 
 const engine = async (source: string, options: { threads?: number }): Promise<Scorer> => {
-  const { loadModel } = await import('../engine/load.js');
+  const { loadModel } = await import('../load.js');
   return loadModel(source, options);
 };
 

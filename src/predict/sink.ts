@@ -2,7 +2,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import type { Scores } from './scores.js';
-import type { Format } from './source.js';
+import type { Format } from '../table/stream/source.js';
 
 export interface ScoredBatch {
   readonly rows: number;

@@ -1,6 +1,6 @@
 /** `espalier compare`: two results, and which differences are beyond what the rounds of each differ by themselves. */
 import { invalid } from '../errors.js';
-import { median, quantile, seededRandom } from '../measure/statistics.js';
+import { median, quantile, seededRandom } from '../measure/race/statistics.js';
 import type { BenchResult, NetworkResult, RivalResult, Timing } from '../measure/result.js';
 
 /** Confidence of the interval, and the least difference that is called one. */

@@ -1,9 +1,9 @@
 /** inference.GRPCInferenceService and grpc.health.v1.Health over the core that REST uses too. */
-import { fileURLToPath } from 'node:url';
 import * as grpc from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import type { FastifyBaseLogger } from 'fastify';
 import { EspalierError } from '../errors.js';
+import { packageFile } from '../package.js';
 import type { InferenceCore } from './core.js';
 import { failureOf } from './failures.js';
 import { readInferRequest, toInferResponse, type ModelInferRequest } from './grpc-codec.js';
@@ -32,11 +32,9 @@ interface Named {
   version: string;
 }
 
-const protoFile = (name: string) => fileURLToPath(new URL(`../../proto/${name}`, import.meta.url));
-
 function serviceOf(file: string, path: readonly string[]): grpc.ServiceDefinition {
   // 64-bit integers stay exact: as Long.
-  const definition = loadSync(protoFile(file), {
+  const definition = loadSync(packageFile('proto', file), {
     keepCase: true,
     defaults: false,
     oneofs: true,

@@ -2,7 +2,7 @@
 import type { ModelLoader } from './types.js';
 
 export const engineLoader: ModelLoader = async (source, options) => {
-  const { loadModel } = await import('../engine/load.js');
+  const { loadModel } = await import('../load.js');
   // Tensors go in with a shape, so the answers are in a form that the batcher reads.
   return await loadModel(source, options);
 };

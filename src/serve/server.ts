@@ -1,6 +1,5 @@
 /** The HTTP and gRPC servers around one core, and their orderly end. */
 import { readFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
 import type { RequestListener } from 'node:http';
 import { Server as NetServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +7,7 @@ import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { EspalierError } from '../errors.js';
+import { packageVersion } from '../package.js';
 import { tokenCheck } from './auth.js';
 import { readConfig, settingsOf, type ServerConfig, type ServerConfigInput } from './config.js';
 import { InferenceCore } from './core.js';
@@ -38,9 +38,7 @@ export interface InferenceServer {
   close(): Promise<void>;
 }
 
-export const PACKAGE_VERSION = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+export const PACKAGE_VERSION = packageVersion();
 
 /** Tokens of the configuration and of its file. */
 export async function tokensOf(config: ServerConfig): Promise<string[]> {

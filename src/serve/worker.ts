@@ -110,7 +110,5 @@ export function runWorker(): void {
   // Without its primary a worker answers what it has and ends.
   process.on('disconnect', () => void end());
   // All code that serving needs, before it is needed: a spare worker then starts in the time that its models take.
-  void Promise.allSettled([import('./grpc.js'), import('../engine/load.js')]).then(() =>
-    say({ kind: 'hello' }),
-  );
+  void Promise.allSettled([import('./grpc.js'), import('../load.js')]).then(() => say({ kind: 'hello' }));
 }

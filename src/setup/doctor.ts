@@ -5,9 +5,10 @@
 import os from 'node:os';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { ADDON, addonLoads, prebuiltPath } from '../../scripts/lib/addon.mjs';
-import { checkTools, type ToolName } from '../../scripts/lib/tools.mjs';
+import { ADDON, addonLoads, prebuiltPath } from '../../install/addon.mjs';
+import { checkTools, type ToolName } from '../../install/tools.mjs';
+import { PACKAGE_FOLDER, packageFile } from '../package.js';
+import { TENSORFLOW_REMEDY } from '../tensorflow/remedy.js';
 import { runCommand, tail } from './commands.js';
 import { inspectLibrary } from './library.js';
 import { probeTensorFlow } from './probe.js';
@@ -65,8 +66,6 @@ export interface DoctorOptions {
   /** The folder of the project whose tfjs-node and onnxruntime-node are looked at; default: the current one. */
   project?: string;
 }
-
-const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
 export async function diagnose(options: DoctorOptions = {}): Promise<Diagnosis> {
   const project = resolve(options.project ?? '.');
@@ -152,7 +151,7 @@ console.log('espalier-probe ' + JSON.stringify(addon.exports.cpu()));
 async function checkAddon(): Promise<{ check: Check; engine: Diagnosis['engine'] }> {
   const base = { name: 'addon', version: null, neededFor: 'running models' };
   const remedy = 'npm rebuild espalier --ignore-scripts=false (in a clone: npm run build)';
-  const paths = [ADDON, prebuiltPath()].map((path) => join(ROOT, path));
+  const paths = [ADDON, prebuiltPath()].map((path) => packageFile(path));
   let problem: string | undefined;
   for (const path of paths) {
     const loads = addonLoads(path);
@@ -207,7 +206,7 @@ async function checkTensorFlow(project: string): Promise<Check> {
       status: 'missing',
       version: null,
       detail: `${project} has none`,
-      remedy: 'npm install --ignore-scripts @tensorflow/tfjs-node@4.22.0 && npx espalier setup-tensorflow',
+      remedy: TENSORFLOW_REMEDY,
     };
   }
   const { folder, version } = installation;
@@ -255,7 +254,7 @@ async function checkOnnxRuntime(project: string): Promise<Check> {
   const base = { name: 'onnxruntime-node', neededFor: 'comparing with it in bench' };
   const install = 'npm install onnxruntime-node onnx-proto';
   let manifest: string | undefined;
-  for (const from of [project, ROOT]) {
+  for (const from of [project, PACKAGE_FOLDER]) {
     try {
       manifest ??= createRequire(join(from, 'package.json')).resolve('onnxruntime-node/package.json');
     } catch {

@@ -5,7 +5,7 @@
 import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { cacheFolder } from '../../scripts/lib/cache.mjs';
+import { cacheFolder } from '../../install/cache.mjs';
 
 /**
  * What node-gyp includes from <nodedir>/include/node/common.gypi, as far as a Node-API addon needs it:

@@ -8,9 +8,10 @@ import { existsSync, realpathSync } from 'node:fs';
 import { cp, link, mkdir, readFile, readdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { delimiter, dirname, join, resolve } from 'node:path';
-import { temporaryBeside } from '../../scripts/lib/cache.mjs';
-import { checkTools, describeMissing, which } from '../../scripts/lib/tools.mjs';
+import { temporaryBeside } from '../../install/cache.mjs';
+import { checkTools, describeMissing, which } from '../../install/tools.mjs';
 import { EspalierError } from '../errors.js';
+import { INSTALL_TENSORFLOW } from '../tensorflow/remedy.js';
 import { writeFileAtomic } from '../files.js';
 import { runCommand, tail } from './commands.js';
 import { nodeDirectory } from './headers.js';
@@ -167,7 +168,7 @@ export async function setupTensorFlow(
     throw new EspalierError(
       'NOT_FOUND',
       `project: expected @tensorflow/tfjs-node in ${resolve(options.project)}, found none. ` +
-        'Install it with: npm install --ignore-scripts @tensorflow/tfjs-node@4.22.0',
+        `Install it with: ${INSTALL_TENSORFLOW}`,
       { parameter: 'project' },
     );
   }

@@ -2,9 +2,9 @@
 import { dirname, resolve } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../errors.js';
-import { AGAINST } from '../measure/roster.js';
+import { AGAINST } from '../measure/race/roster.js';
 import { SCENARIOS } from '../measure/options.js';
-import { readRecipeFile, recipeSchema } from '../prune/run/recipe.js';
+import { readRecipeFile, recipeSchema } from '../recipe/recipe.js';
 
 const sparsity = z.number().min(0).lt(1);
 const whole = (least: number) => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);

@@ -10,11 +10,11 @@ import { convertModel } from '../convert.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { bench } from '../measure/bench.js';
-import { pruneModel } from '../prune/run/run.js';
+import { pruneModel } from '../recipe/train-and-prune.js';
 import { reportFiles, type Format } from '../report/report.js';
-import type { Progress } from '../train/progress.js';
-import type { SplitSettings } from '../train/split.js';
-import { readTable, type Table } from '../train/table.js';
+import type { Progress } from '../progress.js';
+import type { SplitSettings } from '../table/split.js';
+import { readTable, type Table } from '../table/table.js';
 import { TRAIN_DEFAULTS, train } from '../train/train.js';
 import { pruningsOf, type SweepPruning, type SweepRecipe } from './recipe.js';
 

@@ -7,13 +7,13 @@ import { performance } from 'node:perf_hooks';
 import type { LayersModel, Optimizer, Tensor2D, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
 import { readCheckpoint, writeCheckpoint, type StoredTensor } from './checkpoint.js';
-import type { Dataset } from './dataset.js';
-import { PartTensors } from './dataset.js';
+import type { Dataset } from '../table/dataset.js';
+import { PartTensors } from './part-tensors.js';
 import { learningRateAt, type Decay } from './learning-rate.js';
-import type { Progress } from './progress.js';
-import { mix, shuffled } from './random.js';
+import type { Progress } from '../progress.js';
+import { mix, shuffled } from '../random.js';
 import { restoreOptimizer, restoreWeights, snapshotOptimizer, snapshotWeights } from './snapshot.js';
-import type { TF } from './tensorflow.js';
+import type { TF } from '../tensorflow/load.js';
 
 export interface FitSettings {
   epochs: number;

@@ -1,6 +1,6 @@
 /** Two kernels of tfjs-node by TensorFlow's own operations: what tfjs builds from many small ones. */
 import type { Tensor } from '@tensorflow/tfjs-core';
-import type { TF, TensorFlow } from './tensorflow.js';
+import type { TF, TensorFlow } from '../tensorflow/load.js';
 
 interface NodeBackend {
   binding: { TF_ATTR_TYPE: number; TF_FLOAT: number; TF_INT32: number };

@@ -3,7 +3,7 @@ import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { toTfjsModel } from '../export/tfjs.js';
 import type { Network } from '../network/types.js';
-import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from './tensorflow.js';
+import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../tensorflow/load.js';
 
 /**
  * Builds a trainable tfjs model of a network, whatever it was imported from, wherever tfjs has layers that compute the

@@ -1,14 +1,13 @@
 /** Models of training: written as TFJS layers models so that a reader always finds a whole one, read from any source. */
 import { createHash } from 'node:crypto';
-import { readdir, rm, stat } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError } from '../errors.js';
-import { writeFileAtomic } from '../files.js';
+import { modelJsonPath, writeFileAtomic } from '../files.js';
 import { importModel } from '../import/index.js';
 import { layersModelOf } from './layers-model.js';
-import type { TensorFlow } from './tensorflow.js';
+import type { TensorFlow } from '../tensorflow/load.js';
 
 const OWN_WEIGHTS = /^weights-[0-9a-f]{12}\.bin$/;
 
@@ -43,17 +42,6 @@ export async function saveLayersModel({ tf }: TensorFlow, model: LayersModel, fo
   for (const other of await readdir(folder)) {
     if (OWN_WEIGHTS.test(other) && other !== name) await rm(join(folder, other), { force: true });
   }
-}
-
-/** The file that a user means by a path: itself, or the model.json in a folder. */
-export async function modelJsonPath(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined)
-    throw new EspalierError('NOT_FOUND', `${path}: no such file or folder`, { parameter: path });
-  if (!found.isDirectory()) return path;
-  const inside = join(path, 'model.json');
-  if ((await stat(inside).catch(() => undefined)) !== undefined) return inside;
-  throw new EspalierError('NOT_FOUND', `${path}: expected a model.json in this folder`, { parameter: path });
 }
 
 /**

@@ -2,8 +2,8 @@
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { invalid } from '../errors.js';
 import { statelessUniform } from './kernels.js';
-import { hashText, mix } from './random.js';
-import type { TensorFlow } from './tensorflow.js';
+import { hashText, mix } from '../random.js';
+import type { TensorFlow } from '../tensorflow/load.js';
 
 export interface NetworkSettings {
   /** Inputs a sample. */

@@ -3,14 +3,15 @@ import { join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { PartTensors, writePreprocessing, type Dataset, type Preprocessing } from './dataset.js';
+import { writePreprocessing, type Dataset, type Preprocessing } from '../table/dataset.js';
+import { PartTensors } from './part-tensors.js';
 import { CHECKPOINT_FILE, fit, predictPart, type FitParts, type FitSettings, type FitState } from './fit.js';
-import { metricsOf, type Metrics } from './metrics.js';
+import { metricsOf, type Metrics } from '../metrics.js';
 import { saveLayersModel } from './model-files.js';
 import { rescaleOutput, seedDropout } from './network.js';
-import type { Progress } from './progress.js';
+import type { Progress } from '../progress.js';
 import { openTensorBoard, type TensorBoardLog } from './tensorboard.js';
-import type { TensorFlow } from './tensorflow.js';
+import type { TensorFlow } from '../tensorflow/load.js';
 
 /** Where a run writes, and how it is watched and stopped. */
 export interface RunOptions {

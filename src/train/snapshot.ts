@@ -2,7 +2,7 @@
 import type { LayersModel, Optimizer, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import type { StoredTensor } from './checkpoint.js';
-import type { TF } from './tensorflow.js';
+import type { TF } from '../tensorflow/load.js';
 
 /** The weights of a model by their place and name. */
 export function snapshotWeights(model: LayersModel, prefix: string): Map<string, StoredTensor> {

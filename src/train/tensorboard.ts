@@ -1,7 +1,7 @@
 /** TensorBoard logs by tfjs-node's own writer, in the folders and with the tags that Keras uses. */
 import { join } from 'node:path';
 import type { EpochRecord } from './fit.js';
-import type { TensorFlow } from './tensorflow.js';
+import type { TensorFlow } from '../tensorflow/load.js';
 
 export interface TensorBoardLog {
   step(step: number, values: Record<string, number>): void;

@@ -1,13 +1,13 @@
 /** `espalier train`: a table and a target in, a trained network out. */
-import { Dataset, fitPreprocessing, type Preprocessing } from './dataset.js';
+import { Dataset, fitPreprocessing, type Preprocessing } from '../table/dataset.js';
 import { checkFitSettings, stepsPerEpoch, type FitSettings } from './fit.js';
 import { accelerate } from './kernels.js';
 import { buildNetwork } from './network.js';
-import type { Progress } from './progress.js';
+import type { Progress } from '../progress.js';
 import { runTraining, type RunOptions, type TrainResult } from './run.js';
-import type { SplitSettings } from './split.js';
-import { readTable, type Table } from './table.js';
-import { loadTensorFlow, type TensorFlow } from './tensorflow.js';
+import type { SplitSettings } from '../table/split.js';
+import { readTable, type Table } from '../table/table.js';
+import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.js';
 
 export type { TrainResult };
 

@@ -3,10 +3,10 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { networkOf } from '../../bench/networks.mjs';
-import type { Program } from '../../src/compile/program.js';
+import type { Program } from '../../src/program/program.js';
 import { loadModel } from '../../src/index.js';
-import { inputsOf } from '../../src/measure/runner.js';
-import { AGAINST, OWN } from '../../src/measure/roster.js';
+import { inputsOf } from '../../src/measure/race/runner.js';
+import { AGAINST, OWN } from '../../src/measure/race/roster.js';
 import { espBytes } from '../../src/measure/source.js';
 import { runProgram } from '../support/run-program.js';
 

@@ -6,7 +6,7 @@ import { parse } from 'yaml';
 import { pruneCommand } from '../../src/cli/commands/prune.js';
 import { trainCommand } from '../../src/cli/commands/train.js';
 import { loadLayersModel } from '../../src/train/model-files.js';
-import { loadTensorFlow } from '../../src/train/tensorflow.js';
+import { loadTensorFlow } from '../../src/tensorflow/load.js';
 import { temporaryFolder, writeSmallTable } from '../train/tables.js';
 
 const folder = temporaryFolder();

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkProgram } from '../../src/compile/check.js';
+import { checkProgram } from '../../src/program/check.js';
 import { compile, PASSES } from '../../src/compile/index.js';
 import { lower } from '../../src/compile/lower/index.js';
 import type { Network } from '../../src/network/types.js';

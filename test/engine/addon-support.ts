@@ -1,5 +1,5 @@
 /** Programs for the tests of the addon, and a plain run of them. */
-import type { Activation, Operation, Program } from '../../src/compile/program.js';
+import type { Activation, Operation, Program } from '../../src/program/program.js';
 import { addon } from '../../src/engine/find.js';
 
 /** Numbers in [0, 1), the same for the same seed. */

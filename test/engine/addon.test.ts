@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { Worker } from 'node:worker_threads';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Program } from '../../src/compile/program.js';
+import type { Program } from '../../src/program/program.js';
 import type { NativeModel } from '../../src/engine/addon.js';
 import { addon, addonPaths } from '../../src/engine/find.js';
 import { mlp, noise, OPTIONS, twoByTwo, type Mlp } from './addon-support.js';

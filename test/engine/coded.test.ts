@@ -1,8 +1,8 @@
 /** Matrices that the addon decodes, held against those that JavaScript decodes. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkMatrix } from '../../src/compile/check.js';
-import type { Matrix } from '../../src/compile/program.js';
+import { checkMatrix } from '../../src/program/check.js';
+import type { Matrix } from '../../src/program/program.js';
 import { addon } from '../../src/engine/find.js';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';

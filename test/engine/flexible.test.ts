@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { planOf } from '../../src/convert.js';
 import { csrFromDense } from '../../src/engine/csr.js';
-import { loadModel } from '../../src/engine/load.js';
+import { loadModel } from '../../src/load.js';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
 import { EspalierError } from '../../src/errors.js';

@@ -4,12 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Program } from '../../src/compile/program.js';
-import { roundValues, VALUE_FORMATS, type ValueFormat } from '../../src/compile/round-values.js';
+import type { Program } from '../../src/program/program.js';
+import { roundValues, VALUE_FORMATS, type ValueFormat } from '../../src/program/value-formats.js';
 import { readProgram } from '../../src/file/read.js';
 import { writeProgram } from '../../src/file/write.js';
 import { convertModel, loadModel } from '../../src/index.js';
-import { cacheBytes } from '../../src/measure/machine.js';
+import { cacheBytes } from '../../src/measure/race/machine.js';
 import { csr, LINEAR, mlp, normal, random } from '../support/programs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-values-'));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkProgram } from '../../src/compile/check.js';
-import type { Program } from '../../src/compile/program.js';
+import { checkProgram } from '../../src/program/check.js';
+import type { Program } from '../../src/program/program.js';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
 import type { CodedProgram } from '../../src/file/coded.js';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { roundValues } from '../../src/compile/round-values.js';
+import { roundValues } from '../../src/program/value-formats.js';
 import { writeProgram } from '../../src/file/write.js';
 import { csr, mlp, normal, prune, random } from '../support/programs.js';
 

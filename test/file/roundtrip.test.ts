@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
-import type { Program } from '../../src/compile/program.js';
+import type { Program } from '../../src/program/program.js';
 import { readProgram } from '../../src/file/read.js';
 import { writeProgram } from '../../src/file/write.js';
 import { csr, everyOperation, mlp, normal, random } from '../support/programs.js';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { EspalierError } from '../../src/errors.js';
-import { inspectModel } from '../../src/measure/inspect.js';
+import { inspectModel } from '../../src/inspect/inspect.js';
 import { asH5, asKeras, asTfjs, base, hostileCases, manifestOf, type HostileCase } from './hostile-cases.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-hostile-'));

@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { Program } from '../../src/compile/program.js';
+import type { Program } from '../../src/program/program.js';
 import { accuracyOf, readAccuracyData } from '../../src/measure/accuracy.js';
 import { espBytes } from '../../src/measure/source.js';
 import { temporaryFolder } from '../train/tables.js';

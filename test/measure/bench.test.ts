@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareOutputs } from '../../src/measure/runner.js';
+import { compareOutputs } from '../../src/measure/race/runner.js';
 import { resultJsonSchema, resultSchema, type BenchResult } from '../../src/measure/result.js';
 import { runCommand } from '../../src/setup/commands.js';
 

@@ -3,12 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Program } from '../../src/compile/program.js';
-import { toOnnx } from '../../src/measure/onnx.js';
-import type { Rival, RivalInput } from '../../src/measure/rival.js';
+import type { Program } from '../../src/program/program.js';
+import { toOnnx } from '../../src/export/onnx/graph.js';
+import type { Rival, RivalInput } from '../../src/measure/race/rival.js';
 import { rival as onnxruntime } from '../../src/measure/rivals/onnxruntime.js';
 import { rival as tfjsNode } from '../../src/measure/rivals/tfjs-node.js';
-import { toTfjs } from '../../src/measure/tfjs.js';
+import { toTfjs } from '../../src/export/tfjs-of-program.js';
 import { everyOperation, execute, randomFloats } from './programs.js';
 
 let folder: string;

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { programOf } from '../../src/convert.js';
-import { toOnnx } from '../../src/measure/onnx.js';
-import type { Rival } from '../../src/measure/rival.js';
+import { toOnnx } from '../../src/export/onnx/graph.js';
+import type { Rival } from '../../src/measure/race/rival.js';
 import { rival as onnxruntime } from '../../src/measure/rivals/onnxruntime.js';
 import { rival as tfjsNode } from '../../src/measure/rivals/tfjs-node.js';
-import { toTfjs } from '../../src/measure/tfjs.js';
+import { toTfjs } from '../../src/export/tfjs-of-program.js';
 import { goldenCases, readPort, worstError } from '../import/golden-cases.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-rivals-'));

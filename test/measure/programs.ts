@@ -1,8 +1,8 @@
 /** Programs for the tests of measure, and a plain executor of programs: slow, obvious, in double precision. */
 import { activate } from '../support/run-program.js';
-import type { Activation, ActivationKind, Matrix, Operation, Program } from '../../src/compile/program.js';
-import { denseValues } from '../../src/measure/matrix.js';
-import { seededRandom } from '../../src/measure/statistics.js';
+import type { Activation, ActivationKind, Matrix, Operation, Program } from '../../src/program/program.js';
+import { denseValues } from '../../src/program/dense.js';
+import { seededRandom } from '../../src/measure/race/statistics.js';
 
 export const LINEAR: Activation = { kind: 'linear', alpha: 0, beta: 0 };
 

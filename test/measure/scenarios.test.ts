@@ -1,11 +1,11 @@
 /** Arrivals, latency bounds, the loops of a rival's process and the lines that Python talks in. */
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { measure, serve } from '../../src/measure/loops.js';
+import { measure, serve } from '../../src/measure/race/loops.js';
 import { checkOptions } from '../../src/measure/options.js';
-import { decodeAnswer, encodeRequest, readLines } from '../../src/measure/python.js';
-import { AGAINST, roster } from '../../src/measure/roster.js';
-import { keepsBound, poissonArrivals } from '../../src/measure/scenarios.js';
+import { decodeAnswer, encodeRequest, readLines } from '../../src/measure/race/python.js';
+import { AGAINST, roster } from '../../src/measure/race/roster.js';
+import { keepsBound, poissonArrivals } from '../../src/measure/race/scenarios.js';
 
 describe('Poisson arrivals', () => {
   it('have exponential gaps: the mean is the rate, and the variance its square', () => {

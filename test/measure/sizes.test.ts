@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { csrFromDense } from '../../src/engine/csr.js';
 import { writeProgram } from '../../src/file/write.js';
-import { espSizes } from '../../src/measure/esp-sizes.js';
-import { sizeOf, weightSize } from '../../src/measure/sizes.js';
+import { espSizes } from '../../src/inspect/esp-sizes.js';
+import { sizeOf, weightSize } from '../../src/inspect/sizes.js';
 import { everyOperation } from './programs.js';
 
 describe('what an .esp file holds', () => {

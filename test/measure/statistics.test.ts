@@ -8,7 +8,7 @@ import {
   seededRandom,
   spread,
   summarize,
-} from '../../src/measure/statistics.js';
+} from '../../src/measure/race/statistics.js';
 
 /** Standard normal numbers by Box and Muller. */
 function normals(count: number, seed: number): Float64Array {

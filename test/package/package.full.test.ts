@@ -70,7 +70,7 @@ describe('the packed package', () => {
   });
 
   it('keeps the prebuilt engine where it loads', () => {
-    const script = run(process.execPath, [join(installed, 'scripts/install.mjs')], installed);
+    const script = run(process.execPath, [join(installed, 'install/install.mjs')], installed);
     expect(script.status, script.output).toBe(0);
     expect(existsSync(join(installed, 'build'))).toBe(false);
   });
@@ -80,7 +80,7 @@ describe('the packed package', () => {
     const tools = join(folder, 'tools');
     mkdirSync(tools);
     symlinkSync(process.execPath, join(tools, 'node'));
-    const script = run(process.execPath, [join(installed, 'scripts/install.mjs')], installed, {
+    const script = run(process.execPath, [join(installed, 'install/install.mjs')], installed, {
       PATH: tools,
     });
     expect(script.status).toBe(1);
@@ -91,7 +91,7 @@ describe('the packed package', () => {
   });
 
   it('builds from source with CMake', { timeout: 10 * MINUTES }, () => {
-    const script = run(process.execPath, [join(installed, 'scripts/install.mjs')], installed);
+    const script = run(process.execPath, [join(installed, 'install/install.mjs')], installed);
     expect(script.status, script.output).toBe(0);
     expect(script.output).toMatch(/built the native engine with CMake/);
     expect(runModel().stdout).toBe(expected);
@@ -100,7 +100,7 @@ describe('the packed package', () => {
   it('builds from source with node-gyp, and runs alike', { timeout: 10 * MINUTES }, () => {
     rmSync(join(installed, 'build'), { recursive: true });
     const gyp = createRequire(join(root, 'package.json')).resolve('node-gyp/bin/node-gyp.js');
-    const library = pathToFileURL(join(installed, 'scripts/lib/addon.mjs')).href;
+    const library = pathToFileURL(join(installed, 'install/addon.mjs')).href;
     const script = `
       const { buildWithNodeGyp } = await import(${JSON.stringify(library)});
       await buildWithNodeGyp(${JSON.stringify(installed)}, { gyp: ${JSON.stringify(gyp)} });`;

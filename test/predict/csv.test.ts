@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import papa from 'papaparse';
 import { expect, test } from 'vitest';
-import { csv } from '../../src/predict/csv.js';
+import { csv } from '../../src/table/stream/csv.js';
 
 async function read(text: string, size: number, batch: number, keep: string[] = []) {
   const bytes = Buffer.from(text);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { keptCount, magnitudeMask, mByNMask, type BlockPooling } from '../../src/prune.js';
-import { kthLargestMagnitude, selectInJavaScript } from '../../src/prune/select.js';
+import { kthLargestMagnitude, selectInJavaScript } from '../../src/prune/mask/select.js';
 import { bits, golden, number } from './golden.js';
 
 interface Outcome {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import puppeteer, { type Browser, type Page } from 'puppeteer-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { which } from '../../scripts/lib/tools.mjs';
+import { which } from '../../install/tools.mjs';
 import { renderReport } from '../../src/report/report.js';
 import { resultFixture } from './fixture.js';
 

@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { seededRandom } from '../../src/measure/statistics.js';
+import { seededRandom } from '../../src/measure/race/statistics.js';
 import { compareResults, parseShare, ratioOfRuns, regressions } from '../../src/report/compare.js';
 import { runCommand } from '../../src/setup/commands.js';
 import { resultFixture } from './fixture.js';

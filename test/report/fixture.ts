@@ -1,6 +1,12 @@
 /** Results that no machine measured: every part of the schema filled in, numbers easy to check by hand. */
 import { resultSchema, type BenchResult, type RivalResult } from '../../src/measure/result.js';
-import { quantile, ratioOfRounds, seededRandom, spread, summarize } from '../../src/measure/statistics.js';
+import {
+  quantile,
+  ratioOfRounds,
+  seededRandom,
+  spread,
+  summarize,
+} from '../../src/measure/race/statistics.js';
 
 const machine: BenchResult['machine'] = {
   ...{ cpu: 'Test CPU', architecture: 'x64', cores: 2, isa: ['avx2', 'fma'] },

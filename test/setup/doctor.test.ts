@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diagnose, type Diagnosis } from '../../src/setup/doctor.js';
 import { runCommand } from '../../src/setup/commands.js';
 import { renderDiagnosis } from '../../src/cli/commands/doctor.js';
-import { which } from '../../scripts/lib/tools.mjs';
+import { which } from '../../install/tools.mjs';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/cli/main.js');
 let empty: string;

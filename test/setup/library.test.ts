@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { pythonCommand } from '../../scripts/lib/tools.mjs';
+import { pythonCommand } from '../../install/tools.mjs';
 import { EspalierError } from '../../src/errors.js';
 import { inspectLibrary, provideLibrary } from '../../src/setup/library.js';
 import { HEADERS, WHEELS, wheelFor, type Wheel } from '../../src/setup/wheels.js';

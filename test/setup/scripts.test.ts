@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { which } from '../../scripts/lib/tools.mjs';
+import { which } from '../../install/tools.mjs';
 import { Stamps, filesUnder, fingerprint } from '../../scripts/lib/stamp.mjs';
 import { countGoogleTest, countVitest } from '../../scripts/lib/suites.mjs';
 import { Tally } from '../../scripts/lib/tally.mjs';

@@ -1,5 +1,5 @@
 /** Programs made by hand for tests, from seeds. */
-import type { Activation, Matrix, Operation, Program } from '../../src/compile/program.js';
+import type { Activation, Matrix, Operation, Program } from '../../src/program/program.js';
 
 export const LINEAR: Activation = { kind: 'linear', alpha: 0, beta: 0 };
 export const RELU: Activation = { kind: 'relu', alpha: 0, beta: 0 };

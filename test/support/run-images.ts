@@ -1,11 +1,11 @@
-/** Operations on images computed plainly in float64, on planes and frames as compile/image-operations.ts has them. */
+/** Operations on images computed plainly in float64, on planes and frames as program/operations/images.ts has them. */
 import {
   frameFloats,
   planeFloats,
   windowInputFloats,
   type ImageOperation,
   type Window,
-} from '../../src/compile/image-operations.js';
+} from '../../src/program/operations/images.js';
 
 type Numbers = readonly number[];
 type Frame = Pick<Window, 'frameHeight' | 'frameWidth' | 'strideY' | 'strideX'>;

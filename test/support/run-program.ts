@@ -1,9 +1,9 @@
 /** A Program computed plainly in float64: the oracle of the compiler's passes. No operation or activation is left out. */
 import { scalarFunction } from '../../src/network/activations.js';
 import type { Activation as NetworkActivation } from '../../src/network/activations.js';
-import { SEQUENCE_RULES } from '../../src/compile/check-sequences.js';
-import type { Activation, Matrix, Operation, Program } from '../../src/compile/program.js';
-import type { SequenceOperation } from '../../src/compile/sequence-operations.js';
+import { SEQUENCE_RULES } from '../../src/program/operations/check-sequences.js';
+import type { Activation, Matrix, Operation, Program } from '../../src/program/program.js';
+import type { SequenceOperation } from '../../src/program/operations/sequences.js';
 import { runImage } from './run-images.js';
 import { runSequence } from './run-sequences.js';
 

@@ -1,10 +1,10 @@
-/** Operations on sequences computed plainly in float64, as compile/sequence-operations.ts has them. */
-import type { Activation } from '../../src/compile/program.js';
+/** Operations on sequences computed plainly in float64, as program/operations/sequences.ts has them. */
+import type { Activation } from '../../src/program/program.js';
 import {
   RECURRENT_GATES,
   type Recurrent,
   type SequenceOperation,
-} from '../../src/compile/sequence-operations.js';
+} from '../../src/program/operations/sequences.js';
 
 type Numbers = readonly number[];
 type Apply = (activation: Activation, x: number) => number;

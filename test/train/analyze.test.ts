@@ -2,9 +2,9 @@ import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { convertModel } from '../../src/convert.js';
-import { analyze } from '../../src/measure/analyze.js';
-import { pruneModel } from '../../src/prune/run/run.js';
-import { readTable } from '../../src/train/table.js';
+import { analyze } from '../../src/inspect/analyze.js';
+import { pruneModel } from '../../src/recipe/train-and-prune.js';
+import { readTable } from '../../src/table/table.js';
 import { TRAIN_DEFAULTS, train, type TrainResult } from '../../src/train/train.js';
 import { temporaryFolder, writeSmallTable } from './tables.js';
 

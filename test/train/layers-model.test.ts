@@ -6,7 +6,7 @@ import { EspalierError } from '../../src/errors.js';
 import { importLayersModel, importModel } from '../../src/import/index.js';
 import { runReference } from '../../src/reference/index.js';
 import { layersModelOf, toLayersModel } from '../../src/train/layers-model.js';
-import { loadTensorFlow } from '../../src/train/tensorflow.js';
+import { loadTensorFlow } from '../../src/tensorflow/load.js';
 import { forms, goldenCases, readPort, worstError } from '../import/golden-cases.js';
 
 /** What tfjs has no layer for, or none that computes the same. */

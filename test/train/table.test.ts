@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { Dataset, fitPreprocessing } from '../../src/train/dataset.js';
-import { Encoder, fitEncoder, inputWidth } from '../../src/train/encoder.js';
-import { splitRows } from '../../src/train/split.js';
-import { columnOf, readTable, targetOf } from '../../src/train/table.js';
+import { Dataset, fitPreprocessing } from '../../src/table/dataset.js';
+import { Encoder, fitEncoder, inputWidth } from '../../src/table/encoder.js';
+import { splitRows } from '../../src/table/split.js';
+import { columnOf, readTable, targetOf } from '../../src/table/table.js';
 import { temporaryFolder, writeSmallTable } from './tables.js';
 
 const folder = temporaryFolder();

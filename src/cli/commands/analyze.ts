@@ -1,8 +1,8 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
-import type { Analysis, ModelAnalysis } from '../../measure/analyze.js';
+import type { Analysis, ModelAnalysis } from '../../inspect/analyze.js';
 import { grouped, percent } from '../format.js';
-import type { ValueFormat } from '../../compile/round-values.js';
+import type { ValueFormat } from '../../program/value-formats.js';
 import { valuesOption, wholeOption } from '../options.js';
 import { addSplitOptions, givenSplit, type DataOptions } from '../data-options.js';
 
@@ -40,7 +40,7 @@ export function analyzeCommand(): Command {
     )
     .option('--json <file>', 'write it as JSON too')
     .action(async (a: string, b: string | undefined, options: Options, self: Command) => {
-      const { analyze } = await import('../../measure/analyze.js');
+      const { analyze } = await import('../../inspect/analyze.js');
       const analysis = await analyze({
         ...options,
         a,

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import type { ValueFormat } from '../../compile/round-values.js';
+import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
-import type { Size } from '../../measure/sizes.js';
+import type { Size } from '../../inspect/sizes.js';
 import { grouped, percent } from '../format.js';
 
 /** `espalier convert SOURCE DESTINATION.esp`. */
@@ -36,7 +36,7 @@ export function convertCommand(): Command {
           values: options.values,
           maxMemory: options.maxMemory,
         });
-        const { espSizes } = await import('../../measure/esp-sizes.js');
+        const { espSizes } = await import('../../inspect/esp-sizes.js');
         const { weights, nonZero, ...measured } = await espSizes(bytes, options.gzip === true, () =>
           say('compressing, to compare sizes'),
         );

@@ -1,8 +1,8 @@
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
-import type { Inspection } from '../../measure/inspect.js';
-import type { ValueFormat } from '../../compile/round-values.js';
+import type { Inspection } from '../../inspect/inspect.js';
+import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
 import { grouped, percent, shapeText } from '../format.js';
 
@@ -33,7 +33,7 @@ export function inspectCommand(): Command {
         if (!Number.isInteger(batch) || batch < 1) {
           throw invalid('INVALID_ARGUMENT', '--batch', 'a whole number of 1 or more', options.batch);
         }
-        const { inspectModel } = await import('../../measure/inspect.js');
+        const { inspectModel } = await import('../../inspect/inspect.js');
         const inspection = await inspectModel(source, {
           batch,
           tune: options.tune,

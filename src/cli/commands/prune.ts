@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { invalid } from '../../errors.js';
-import type { Recipe } from '../../prune/run/recipe.js';
+import type { Recipe } from '../../recipe/recipe.js';
 import { numberOption, wholeOption } from '../options.js';
 import { addMaskOptions, addOneShotAndScan, recipeOf, type PruningOptions } from '../pruning-options.js';
 import { trainingProgress } from '../training-progress.js';
@@ -25,12 +25,12 @@ function required(name: 'data' | 'target' | 'output', value: string | undefined)
 }
 
 async function oneShot(model: string, recipe: Recipe, options: Options, shared: Omit<Shared, 'model'>) {
-  const { oneShotModel, planOneShot } = await import('../../prune/run/one-shot.js');
+  const { oneShotModel, planOneShot } = await import('../../recipe/prune-once.js');
   const { data, target, dryRun } = options;
   const given = { ...shared, model, recipe, data, target };
   if (dryRun === true) {
     const { method, layers } = await planOneShot({ ...given, output: '' });
-    const { table } = await import('../../prune/run/chart.js');
+    const { table } = await import('../../recipe/chart.js');
     const rows = layers.map(({ name, weights, present, target: then, parameters }) => [
       ...[name, String(weights), present.toFixed(4), then.toFixed(4), String(parameters ?? weights)],
     ]);
@@ -48,9 +48,9 @@ async function oneShot(model: string, recipe: Recipe, options: Options, shared: 
 
 async function scan(shared: Shared, output: string | undefined): Promise<void> {
   const [{ scanRun }, { writeScan }, { describeScan }] = await Promise.all([
-    import('../../prune/run/run.js'),
-    import('../../prune/run/scan.js'),
-    import('../../prune/run/chart.js'),
+    import('../../recipe/train-and-prune.js'),
+    import('../../recipe/scan.js'),
+    import('../../recipe/chart.js'),
   ]);
   const report = await scanRun({ ...shared, output: '' });
   console.log(describeScan(report));

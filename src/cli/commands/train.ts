@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
-import type { Recipe } from '../../prune/run/recipe.js';
+import type { Recipe } from '../../recipe/recipe.js';
 import { addSplitOptions, share, splitSettings, type DataOptions } from '../data-options.js';
 import { numberOption, wholeOption } from '../options.js';
 import { addMaskOptions, asksToPrune, recipeOf, type PruningOptions } from '../pruning-options.js';

@@ -2,7 +2,7 @@
 import type { Activation as NetworkActivation } from '../../network/activations.js';
 import type { ActivationSettings } from '../../network/layers/activation.js';
 import { resolveAxis } from '../../network/shapes.js';
-import type { Activation } from '../program.js';
+import type { Activation } from '../../program/program.js';
 import { inverse, permuted } from './arrange.js';
 import { featuresOf, unsupported, type Lowering, type LoweringContext } from './lowering.js';
 

@@ -17,8 +17,8 @@ import type {
 } from '../../network/layers/conv.js';
 import { windowsOf } from '../../network/layers/conv.js';
 import { transposedShape, type ConvTransposeSettings } from '../../network/layers/conv-transpose.js';
-import { frameFloats, planeFloats, type Window } from '../image-operations.js';
-import type { Matrix } from '../program.js';
+import { frameFloats, planeFloats, type Window } from '../../program/operations/images.js';
+import type { Matrix } from '../../program/program.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
 

@@ -1,7 +1,13 @@
 /** Network → Program, an operation or more a call of a layer, before any pass. */
 import { EspalierError } from '../../errors.js';
 import type { Layer, Network, Port, Tensor } from '../../network/types.js';
-import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from '../program.js';
+import {
+  PROGRAM_VERSION,
+  type Matrix,
+  type Operation,
+  type Program,
+  type ProgramPort,
+} from '../../program/program.js';
 import {
   featuresOf,
   sampleShape,

@@ -1,7 +1,7 @@
 /** What a lowering is: one layer's call as operations of the engine. */
 import { EspalierError } from '../../errors.js';
 import type { Layer, Shape } from '../../network/types.js';
-import type { Activation, Matrix, Operation, ProgramValue } from '../program.js';
+import type { Activation, Matrix, Operation, ProgramValue } from '../../program/program.js';
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 /** An operation before its name and output are known. */

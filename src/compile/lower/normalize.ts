@@ -7,7 +7,7 @@ import {
   type UnitNormalizationSettings,
 } from '../../network/layers/layer-norm.js';
 import { resolveAxis } from '../../network/shapes.js';
-import { planeFloats } from '../image-operations.js';
+import { planeFloats } from '../../program/operations/images.js';
 import { inverse, permuted } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
 

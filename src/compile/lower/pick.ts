@@ -1,5 +1,5 @@
 /** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
-import { planeFloats } from '../image-operations.js';
+import { planeFloats } from '../../program/operations/images.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
 import { gather, permuted, strided, stridesOf } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';

@@ -5,8 +5,8 @@
 import { recurrentInputs, stateCount, type RecurrentSettings } from '../../network/layers/recurrent.js';
 import type { BidirectionalSettings } from '../../network/layers/wrappers.js';
 import type { Activation as NetworkActivation } from '../../network/activations.js';
-import type { Activation } from '../program.js';
-import { RECURRENT_GATES } from '../sequence-operations.js';
+import type { Activation } from '../../program/program.js';
+import { RECURRENT_GATES } from '../../program/operations/sequences.js';
 import { toEngine } from './activation.js';
 import { slice } from './arrange.js';
 import { transpose } from './dense.js';

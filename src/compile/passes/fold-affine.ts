@@ -6,7 +6,7 @@
  * New weights are computed in float64 and rounded once. Nothing is folded that would leave float32, or into a matrix
  * that other operations share.
  */
-import type { Matrix, Operation, Program } from '../program.js';
+import type { Matrix, Operation, Program } from '../../program/program.js';
 import { Sweep, usesOf, type Uses } from './uses.js';
 
 type Affine = Extract<Operation, { op: 'affine' }>;

@@ -2,7 +2,7 @@
  * A channel_affine after a convolution becomes part of its weights: s (W x + b) + o = (s W) x + (s b + o). Computed in
  * float64 and rounded once; not where a weight would overflow or vanish, nor in a matrix that others share.
  */
-import type { Operation, Program } from '../program.js';
+import type { Operation, Program } from '../../program/program.js';
 import { Sweep, usesOf, type Uses } from './uses.js';
 
 type Affine = Extract<Operation, { op: 'channel_affine' }>;

@@ -1,5 +1,5 @@
 /** An activation of its own joins the operation before it, which then applies it to its result while it is at hand. */
-import type { Program } from '../program.js';
+import type { Program } from '../../program/program.js';
 import { Sweep, usesOf } from './uses.js';
 
 export function fuseActivation(program: Program): Program {

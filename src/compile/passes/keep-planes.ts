@@ -3,9 +3,9 @@
  * behind `to_pixels` to the planes before it, and a `to_planes` that follows is then nothing. Paddings join the frame
  * of what reads them.
  */
-import { ruleOf } from '../check.js';
-import { planeFloats, type ToPixels } from '../image-operations.js';
-import type { Operation, Program, ProgramValue } from '../program.js';
+import { ruleOf } from '../../program/check.js';
+import { planeFloats, type ToPixels } from '../../program/operations/images.js';
+import type { Operation, Program, ProgramValue } from '../../program/program.js';
 import { withInputs } from './uses.js';
 
 type Image = Pick<ToPixels, 'channels' | 'pixels'>;

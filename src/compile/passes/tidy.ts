@@ -1,6 +1,6 @@
 /** What changes nothing is dropped, what nobody uses too, and values are numbered in the order in which they are made. */
-import { ruleOf } from '../check.js';
-import type { Operation, Program, ProgramPort } from '../program.js';
+import { ruleOf } from '../../program/check.js';
+import type { Operation, Program, ProgramPort } from '../../program/program.js';
 import { withInputs } from './uses.js';
 
 export function tidy(program: Program): Program {

@@ -1,6 +1,6 @@
 /** Who uses what: the facts that passes ask before they change a program. */
-import { ruleOf } from '../check.js';
-import type { Matrix, Operation, Program } from '../program.js';
+import { ruleOf } from '../../program/check.js';
+import type { Matrix, Operation, Program } from '../../program/program.js';
 
 export interface Uses {
   /** Uses of a value by operations and outputs. */

@@ -1,6 +1,6 @@
 /** Our own engine, sparse and dense, through `runSync` and through `bind`. */
 import type { Model } from '../../engine/model.js';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
 
 class Espalier implements Rival {
   private model: Model | undefined;
@@ -12,7 +12,7 @@ class Espalier implements Rival {
   ) {}
 
   async load({ files, threads, cold = false }: RivalContext): Promise<void> {
-    const { loadModel } = await import('../../engine/load.js');
+    const { loadModel } = await import('../../load.js');
     this.model = await loadModel(files.esp, { threads, cold, ...(this.dense ? { layout: 'dense' } : {}) });
   }
 

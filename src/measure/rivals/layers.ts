@@ -3,15 +3,15 @@
  * operation within a call, and from which sparsity on each layer pays.
  */
 import { readFile } from 'node:fs/promises';
-import type { Matrix, Operation, Program } from '../../compile/program.js';
+import type { Matrix, Operation, Program } from '../../program/program.js';
 import { withCsr } from '../../engine/csr.js';
 import { addon } from '../../engine/find.js';
 import { Model } from '../../engine/model.js';
 import { readProgram } from '../../file/read.js';
-import { imposeSparsity } from '../matrix.js';
+import { imposeSparsity } from '../../program/dense.js';
 import type { BreakEven, LayersResult, OperationResult, Roofs } from '../result.js';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
-import { median, seededRandom } from '../statistics.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
+import { median, seededRandom } from '../race/statistics.js';
 
 export interface LayersRequest {
   inputs: RivalInput[];

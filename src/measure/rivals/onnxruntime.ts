@@ -1,8 +1,8 @@
 /** onnxruntime-node: `run` with input tensors made beforehand. */
 import { createRequire } from 'node:module';
 import type { InferenceSession, Tensor } from 'onnxruntime-node';
-import { onnxInput, onnxOutput } from '../names.js';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import { onnxInput, onnxOutput } from '../../export/port-names.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
 
 class OnnxRuntime implements Rival {
   readonly name = 'onnxruntime-node';

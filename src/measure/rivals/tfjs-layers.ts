@@ -1,7 +1,7 @@
 /** What the rivals of tfjs share. */
 import type * as Tf from '@tensorflow/tfjs';
-import { OWN_ACTIVATION } from '../names.js';
-import type { RivalInput } from '../rival.js';
+import { OWN_ACTIVATION } from '../../export/port-names.js';
+import type { RivalInput } from '../race/rival.js';
 
 /** What `answer` gives, made from `inputs` that are tensors already; read back with dataSync, and disposed. */
 export function timedCall(

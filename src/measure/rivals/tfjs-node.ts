@@ -1,7 +1,7 @@
 /** tfjs-node's `predict`, read back with dataSync: the Keras-equivalent baseline. */
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-node';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
 import { registerOwnActivation, timedPredict } from './tfjs-layers.js';
 
 class TfjsNode implements Rival {

@@ -1,7 +1,7 @@
 /** tfjs-node running a SavedModel: TensorFlow's own graph, without layers in JavaScript. */
 import { createRequire } from 'node:module';
 import type * as Tf from '@tensorflow/tfjs-node';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
 import { timedCall } from './tfjs-layers.js';
 
 interface SavedModel {

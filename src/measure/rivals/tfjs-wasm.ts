@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import type * as Tf from '@tensorflow/tfjs';
-import type { Rival, RivalContext, RivalInput } from '../rival.js';
+import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
 import { registerOwnActivation, timedPredict } from './tfjs-layers.js';
 
 const require = createRequire(import.meta.url);

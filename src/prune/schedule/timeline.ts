@@ -1,0 +1,200 @@
+/** What a schedule does over a run of so many steps, and every trap it could fall into: pure, before anything trains. */
+import { invalid } from '../../errors.js';
+import { PruningSchedule } from './schedule.js';
+
+export interface PlannedUpdate {
+  step: number;
+  sparsity: number;
+}
+
+export interface SchedulePlan {
+  /** Training steps of the whole run. */
+  steps: number;
+  /** The steps in which masks are made anew, and how sparse. */
+  updates: PlannedUpdate[];
+  /** The sparsity after the last update; 0 without one. */
+  finalSparsity: number;
+  /** The sparsity that the schedule declares. */
+  target: number;
+  /** Whether the run is long enough for the schedule's end. */
+  reachesEnd: boolean;
+}
+
+export type TrapCode =
+  | 'END_NOT_REACHED'
+  | 'FREQUENCY_EXCEEDS_RUN'
+  | 'NOTHING_PRUNED'
+  | 'LAST_UPDATE_MISSES_END'
+  | 'SPARSITY_OUT_OF_RANGE'
+  | 'SPARSITY_DECREASES'
+  | 'EARLY_STOPPING_FIRST'
+  | 'NO_RECOVERY'
+  | 'LEARNING_RATE_SMALL';
+
+export interface Trap {
+  code: TrapCode;
+  /** Whether the run cannot give what was asked ('error') or may disappoint ('warning'). */
+  severity: 'error' | 'warning';
+  /** One sentence with the numbers and the remedy. */
+  message: string;
+}
+
+export interface RunFacts {
+  /** Training steps of the whole run: of all planned fits. */
+  steps: number;
+  stepsPerEpoch?: number;
+  /** Early stopping that does not know the schedule: epochs without improvement before it stops. */
+  earlyStoppingPatience?: number;
+  learningRate?: number;
+  /** The rate the dense network was trained with. */
+  denseLearningRate?: number;
+}
+
+/** @throws EspalierError INVALID_ARGUMENT unless steps is an integer >= 0 */
+export function planSchedule(schedule: PruningSchedule, steps: number): SchedulePlan {
+  if (!isSchedule(schedule)) throw invalid('INVALID_ARGUMENT', 'schedule', 'a PruningSchedule', schedule);
+  if (!Number.isSafeInteger(steps) || steps < 0)
+    throw invalid('INVALID_ARGUMENT', 'steps', 'an integer >= 0', steps);
+  const updates: PlannedUpdate[] = [];
+  for (let step = 1; step <= steps; step++) {
+    const { shouldPrune, sparsity } = schedule.at(step);
+    if (shouldPrune) updates.push({ step, sparsity });
+  }
+  const end = schedule.endStep === -1 ? schedule.beginStep : schedule.endStep;
+  return {
+    steps,
+    updates,
+    finalSparsity: updates.at(-1)?.sparsity ?? 0,
+    target: schedule.target,
+    reachesEnd: end <= steps,
+  };
+}
+
+/** Duck-typed: a subclass made with another copy of this package is a schedule too. */
+export function isSchedule(value: unknown): value is PruningSchedule {
+  return (
+    value instanceof PruningSchedule ||
+    (typeof value === 'object' && value !== null && typeof (value as PruningSchedule).at === 'function')
+  );
+}
+
+/**
+ * Every trap of this schedule in this run; an empty array where there is none. Errors come first.
+ * @param run the steps of all planned fits, or more facts, which more traps can be told from
+ */
+export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts): Trap[] {
+  const facts: RunFacts = typeof run === 'number' ? { steps: run } : run;
+  const plan = planSchedule(schedule, facts.steps);
+  const { steps, updates, target } = plan;
+  const traps: Trap[] = [];
+  const add = (severity: Trap['severity'], code: TrapCode, message: string) =>
+    traps.push({ code, severity, message });
+  const { beginStep, endStep, frequency } = schedule;
+  const last = updates.at(-1);
+  const pct = (sparsity: number) => `${+(100 * sparsity).toFixed(2)} %`;
+
+  const bad = updates.find(({ sparsity }) => !(sparsity >= 0 && sparsity < 1));
+  if (bad) {
+    add(
+      'error',
+      'SPARSITY_OUT_OF_RANGE',
+      `the schedule asks for a sparsity of ${bad.sparsity} in step ${bad.step}; it must be in [0, 1)`,
+    );
+  }
+  if (!plan.reachesEnd) {
+    const name = endStep === -1 ? `beginStep ${beginStep}` : `endStep ${endStep}`;
+    add(
+      'error',
+      'END_NOT_REACHED',
+      `${name} is not reached in ${steps} steps: sparsity ends at ${pct(plan.finalSparsity)} instead of ${pct(target)}; train longer or set endStep to at most ${steps}`,
+    );
+  }
+  if (target > 0 && !updates.some(({ sparsity }) => sparsity > 0)) {
+    add(
+      'error',
+      'NOTHING_PRUNED',
+      `nothing is pruned in ${steps} steps: steps count from 1, and the first update is in step ${firstUpdate(schedule)}; set frequency to at most ${Math.max(1, Math.floor(steps / 10))}`,
+    );
+  }
+  if (frequency > steps && target > 0) {
+    add(
+      'warning',
+      'FREQUENCY_EXCEEDS_RUN',
+      `frequency ${frequency} is larger than the run of ${steps} steps`,
+    );
+  }
+  if (plan.reachesEnd && last && last.sparsity < target - 1e-6) {
+    add(
+      'warning',
+      'LAST_UPDATE_MISSES_END',
+      `the last update, in step ${last.step}, leaves ${pct(last.sparsity)} instead of ${pct(target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`,
+    );
+  }
+  const drop = updates.findIndex(({ sparsity }, i) => i > 0 && sparsity < updates[i - 1]!.sparsity - 1e-6);
+  if (drop > 0) {
+    add(
+      'warning',
+      'SPARSITY_DECREASES',
+      `sparsity falls in step ${updates[drop]!.step}: weights come back from what the optimizer made of them while pruned`,
+    );
+  }
+  const end = last?.step ?? endStep;
+  const {
+    stepsPerEpoch,
+    earlyStoppingPatience: patience,
+    learningRate: rate,
+    denseLearningRate: dense,
+  } = facts;
+  if (stepsPerEpoch !== undefined && patience !== undefined && (patience + 1) * stepsPerEpoch < end) {
+    add(
+      'warning',
+      'EARLY_STOPPING_FIRST',
+      `early stopping with a patience of ${patience} epochs could fire in step ${(patience + 1) * stepsPerEpoch}, before the last update in step ${end}; use p.earlyStopping(), which waits for the target`,
+    );
+  }
+  if (last && target > 0 && last.step > steps - (stepsPerEpoch ?? 1)) {
+    add(
+      'warning',
+      'NO_RECOVERY',
+      `masks change until step ${last.step} of ${steps}: leave at least one epoch of training after the end`,
+    );
+  }
+  if (rate !== undefined && (dense !== undefined ? rate < dense / 10 : rate < 1e-5)) {
+    const than = dense === undefined ? 'below 1e-5' : `less than a tenth of the dense network's ${dense}`;
+    add(
+      'warning',
+      'LEARNING_RATE_SMALL',
+      `a learning rate of ${rate} is ${than}: too small to recover from pruning`,
+    );
+  }
+  return traps.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
+}
+
+function firstUpdate({ beginStep, frequency }: PruningSchedule): number {
+  return beginStep >= 1 ? beginStep : frequency;
+}
+
+/** Sparsity over the steps as a chart of text lines, at most `width` columns wide; for `--dry-run`. */
+export function drawSchedule(plan: SchedulePlan, { width = 60, height = 8 } = {}): string {
+  const { steps, updates } = plan;
+  const columns = Math.max(1, Math.min(width, steps));
+  const levels: number[] = [];
+  let next = 0;
+  let sparsity = 0;
+  for (let column = 1; column <= columns; column++) {
+    const until = Math.round((column * steps) / columns);
+    while (next < updates.length && updates[next]!.step <= until) sparsity = updates[next++]!.sparsity;
+    levels.push(sparsity);
+  }
+  const top = Math.max(plan.target, ...levels, 1e-9);
+  const lines: string[] = [];
+  for (let row = height; row >= 1; row--) {
+    const label = row === height ? top.toFixed(2) : '';
+    const bar = levels
+      .map((level) => (level >= ((row - 0.5) / height) * top && level > 0 ? '█' : ' '))
+      .join('');
+    lines.push(`${label.padStart(5)} │${bar}`.trimEnd());
+  }
+  lines.push(`   0 └${'─'.repeat(columns)}`, `      1${`step ${steps}`.padStart(Math.max(columns - 1, 0))}`);
+  return lines.join('\n');
+}
