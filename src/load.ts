@@ -1,8 +1,8 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
-import { holdsNetwork, readCodedProgram } from './file/read.js';
+import { readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
 import { addonOptions, type LoadOptions } from './engine/options.js';
-import { espBytes } from './file/source.js';
+import { openEsp } from './file/source.js';
 
 /**
  * Loads a model that is ready to run.
@@ -14,19 +14,20 @@ import { espBytes } from './file/source.js';
  */
 export async function loadModel(source: string | Uint8Array, options?: LoadOptions): Promise<Model> {
   const checked = addonOptions(options);
-  const bytes = await espBytes(source);
-  if (bytes === null) {
+  const esp = await openEsp(source);
+  if (esp === null) {
     const { importModel, planOf } = await import('./convert.js');
     return new Model(await planOf(await importModel(source)), checked);
   }
-  if (holdsNetwork(bytes)) {
+  if (esp.holds === 'network') {
     const [{ planOf }, { readNetwork }] = await Promise.all([
       import('./convert.js'),
       import('./file/network.js'),
     ]);
-    return new Model(await planOf(readNetwork(bytes)), checked);
+    return new Model(await planOf(readNetwork(esp)), checked);
   }
   // What was read here is ours alone; what the caller handed in stays the caller's.
-  const ours = typeof source === 'string' && bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined;
-  return new Model(readCodedProgram(bytes), checked, ours);
+  const { buffer } = esp.bytes;
+  const ours = typeof source === 'string' && buffer instanceof ArrayBuffer ? buffer : undefined;
+  return new Model(readCodedProgram(esp), checked, ours);
 }
