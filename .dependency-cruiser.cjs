@@ -1,71 +1,28 @@
 /** The import rules of docs/architecture.md: everything runs one way, along the data. */
 
-/** A room of src and the only rooms of src it may import besides itself. */
-const ROOMS = {
-  errors: [],
-  package: [],
-  random: [],
-  progress: [],
-  metrics: [],
-  door: ['errors'],
-  files: ['errors'],
-  bounded: ['errors', 'door'],
-  network: ['errors'],
-  program: ['errors', 'file'],
-  import: ['errors', 'files', 'network'],
-  reference: ['errors', 'network'],
-  compile: ['errors', 'network', 'program'],
-  file: ['errors', 'files', 'network', 'program'],
-  export: ['errors', 'files', 'network', 'import', 'program', 'file'],
-  engine: ['errors', 'package', 'network', 'program', 'file'],
-  convert: ['errors', 'files', 'network', 'import', 'export', 'program', 'compile', 'file', 'engine'],
-  load: ['errors', 'program', 'file', 'engine', 'convert'],
-  inspect: [
-    ...['errors', 'random', 'metrics', 'network', 'import', 'program', 'file', 'engine', 'convert', 'table'],
-  ],
-  table: ['errors', 'files', 'random'],
-  tensorflow: ['errors'],
-  train: [
-    ...[
-      'errors',
-      'files',
-      'random',
-      'progress',
-      'metrics',
-      'network',
-      'import',
-      'export',
-      'table',
-      'tensorflow',
-    ],
-  ],
-  prune: ['errors', 'network', 'import', 'reference', 'program', 'engine', 'tensorflow', 'train'],
-  recipe: ['errors', 'files', 'random', 'progress', 'metrics', 'table', 'tensorflow', 'train', 'prune'],
-  measure: [
-    ...['errors', 'package', 'files', 'network', 'program', 'file', 'engine', 'convert', 'load', 'export'],
-    ...['inspect', 'table', 'metrics', 'tensorflow'],
-  ],
-  report: ['errors', 'files', 'measure'],
-  sweep: ['errors', 'files', 'progress', 'convert', 'table', 'train', 'recipe', 'measure', 'report'],
-  serve: ['errors', 'package', 'load'],
-  predict: ['errors', 'files', 'load', 'table'],
-  setup: ['errors', 'files', 'package', 'tensorflow'],
-};
+const { ROOMS } = require('./scripts/lib/rooms.cjs');
 
-const rooms = Object.entries(ROOMS).map(([room, allowed]) => ({
-  name: `room-${room}`,
-  comment: `src/${room} may import ${allowed.length === 0 ? 'nothing of ours' : allowed.join(', ')}`,
+const inside = (room) => `^src/${room}([./]|$)`;
+
+/** Every kind of import counts: of values, of types, `import()` as a call and as a type. */
+const rooms = ROOMS.map(({ name, imports }) => ({
+  name: `room-${name}`,
+  comment: `src/${name} may import ${imports.length === 0 ? 'nothing of ours' : imports.join(', ')}`,
   severity: 'error',
-  from: { path: `^src/${room}([./]|$)` },
-  to: {
-    path: '^src/',
-    pathNot: [room, ...allowed].map((name) => `^src/${name}([./]|$)`),
-  },
+  from: { path: inside(name) },
+  to: { path: '^src/', pathNot: [name, ...imports].map(inside) },
 }));
 
 module.exports = {
   forbidden: [
     ...rooms,
+    {
+      name: 'room-unknown',
+      comment: 'a new room needs its line in scripts/lib/rooms.cjs',
+      severity: 'error',
+      from: { path: '^src/', pathNot: ROOMS.map(({ name }) => inside(name)) },
+      to: {},
+    },
     {
       name: 'no-circular',
       comment: 'modules that need each other are one module',

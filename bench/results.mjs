@@ -1,6 +1,7 @@
 /**
- * The pages of docs/results from what `espalier bench --json` wrote into docs/results/data/STUDY/*.json, and the table and
- * the chart of README: `node bench/results.mjs`. Nothing is measured here.
+ * `npm run results`, after `npm run build`: from what `espalier bench --json` wrote into docs/results/data/STUDY/*.json the
+ * Markdown pages of docs/results, the table and the chart of README, and in runs/reports, which git ignores, a page with
+ * charts for each study. Nothing is measured here.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,6 +15,8 @@ import { time } from '../dist/measure/table.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const results = join(root, 'docs', 'results');
+// Drawn anew in seconds: six megabytes that a clone need not carry.
+const drawn = join(root, 'runs', 'reports');
 const TITLES = {
   flights: 'Flights: dense and pruned to 0.3, 0.5, 0.75 and 0.9',
   'lenet-300-100': 'LeNet-300-100 on digits',
@@ -63,15 +66,18 @@ function coreLine(study, { network, result }, batch) {
 }
 
 const lines = [];
+rmSync(drawn, { recursive: true, force: true });
+mkdirSync(drawn, { recursive: true });
 for (const study of studies) {
   const files = filesOf(study);
   const title = TITLES[study] ?? study;
-  const charts = join(results, 'charts', study);
-  rmSync(charts, { recursive: true, force: true });
-  const page = (format) => join(results, `${study}.${format}`);
-  const made = await reportFiles(files, { format: 'md', title, output: page('md'), chartFolder: charts });
-  writeFileSync(page('md'), made);
-  writeFileSync(page('html'), await reportFiles(files, { format: 'html', title, output: page('html') }));
+  writeFileSync(
+    join(results, `${study}.md`),
+    await reportFiles(files, { format: 'md', title, charts: false }),
+  );
+  const output = join(drawn, `${study}.html`);
+  const chartFolder = join(drawn, 'charts', study);
+  writeFileSync(output, await reportFiles(files, { format: 'html', title, output, chartFolder }));
   const loaded = [];
   for (const file of files) loaded.push(await readResult(file));
   for (const one of casesOf(loaded)) {
@@ -102,13 +108,10 @@ const index = [
   '# Results',
   '',
   'Reports of `espalier report` on what `espalier bench` measured; each page names the machine and the command of every',
-  'figure, and `data` holds the numbers. `npm run bench:results` measures them again, `node bench/results.mjs` makes',
-  'the pages from `data`.',
+  'figure, and `data` holds the numbers. `npm run bench:results` measures them again. After',
+  '`npm run build`, `npm run results` makes these pages from `data`, and pages with charts in `runs/reports`.',
   '',
-  ...studies.map(
-    (study) =>
-      `- ${TITLES[study] ?? study}: [Markdown](${study}.md), [one page](${study}.html), [data](data/${study})`,
-  ),
+  ...studies.map((study) => `- ${TITLES[study] ?? study}: [tables](${study}.md), [data](data/${study})`),
   ...(existsSync(join(results, 'flights.json'))
     ? ['- The experiment of README, three seeds: [flights.json](flights.json), by `npm run experiment`']
     : []),

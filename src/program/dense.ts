@@ -1,6 +1,5 @@
 /** Dense weights of a program, as rivals want them, and zeros imposed on them. */
 import type { Matrix, Operation, Program } from './program.js';
-import type { CodedProgram } from '../file/coded.js';
 
 /** Row-major, rows × cols (rows = outputs), zeros filled in. A dense matrix answers its own values. */
 export function denseValues(matrix: Matrix): Float32Array {
@@ -74,8 +73,13 @@ export function weightsOf(operation: Operation): Float32Array[] {
   }
 }
 
+/** An operation whose matrix may be coded still: its size is known. */
+type Sized<O = Operation> = O extends { weight: Matrix }
+  ? Omit<O, 'weight'> & { weight: Pick<Matrix, 'rows' | 'cols'> }
+  : O;
+
 /** How many numbers `weightsOf` would answer, without making them. */
-export function weightCount(operation: CodedProgram['operations'][number]): number {
+export function weightCount(operation: Sized): number {
   const matrix = 'weight' in operation ? operation.weight.rows * operation.weight.cols : 0;
   switch (operation.op) {
     case 'embedding':

@@ -1,0 +1,1 @@
+export function withRooms(root: string, text: string): string;
