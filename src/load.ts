@@ -1,8 +1,17 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
 import { readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
-import { addonOptions, type LoadOptions } from './engine/options.js';
+import { addonOptions, type EngineOptions } from './engine/options.js';
+import { invalid } from './errors.js';
 import { openEsp } from './file/source.js';
+
+export interface LoadOptions extends EngineOptions {
+  /**
+   * Whether the checksum of an .esp file is verified, default true: it costs about a millisecond for each few MB, and
+   * finds a file that a disk or a transfer changed. What memory safety needs is checked either way.
+   */
+  readonly checksum?: boolean;
+}
 
 /**
  * Loads a model that is ready to run.
@@ -12,9 +21,16 @@ import { openEsp } from './file/source.js';
  * @throws EspalierError: NOT_FOUND, INVALID_MODEL, UNSUPPORTED_FORMAT, UNSUPPORTED_LAYER, INVALID_ARGUMENT,
  *   LIMIT_EXCEEDED, IO_FAILED, ADDON_MISSING.
  */
-export async function loadModel(source: string | Uint8Array, options?: LoadOptions): Promise<Model> {
-  const checked = addonOptions(options);
-  const esp = await openEsp(source);
+export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
+  }
+  const { checksum = true, ...engine } = options;
+  if (typeof checksum !== 'boolean') {
+    throw invalid('INVALID_ARGUMENT', 'checksum', 'true or false', checksum);
+  }
+  const checked = addonOptions(engine);
+  const esp = await openEsp(source, { checksum });
   if (esp === null) {
     const { importModel, planOf } = await import('./convert.js');
     return new Model(await planOf(await importModel(source)), checked);

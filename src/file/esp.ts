@@ -1,7 +1,7 @@
 /** The head of an .esp file: read once, and then known to all that want something of the file. */
 import { invalid } from '../errors.js';
 import { object, type Json } from './json.js';
-import { parseStrictJson, readSafetensors, type SafeTensor } from './safetensors.js';
+import { parseStrictJson, readSafetensors, type SafeTensor } from '../safetensors.js';
 
 /** An .esp file whose head is read; what it holds is taken out by readProgram, readCodedProgram or readNetwork. */
 export interface EspFile {
@@ -21,10 +21,11 @@ export function looksLikeEsp(bytes: Uint8Array): boolean {
 
 /**
  * Reads the head. `bytes` must stay unchanged as long as what comes of them is used.
+ * @param options.checksum whether to verify the file's checksum, default true.
  * @throws EspalierError INVALID_MODEL telling what is wrong, UNSUPPORTED_FORMAT for another safetensors file.
  */
-export function parseEsp(bytes: Uint8Array): EspFile {
-  const { metadata, tensors } = readSafetensors(bytes);
+export function parseEsp(bytes: Uint8Array, options?: { readonly checksum?: boolean }): EspFile {
+  const { metadata, tensors } = readSafetensors(bytes, options);
   const { format, program, network } = metadata;
   if (format !== 'espalier') {
     throw invalid('UNSUPPORTED_FORMAT', '__metadata__.format', '"espalier" (a file of espalier)', format);

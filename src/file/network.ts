@@ -14,7 +14,7 @@ import { opened, type EspFile } from './esp.js';
 import { bad, list, object, text, whole, type Json } from './json.js';
 import { PoolReader, PoolWriter } from './pools.js';
 import { decodedMatrices, readProgram } from './read.js';
-import { isObject, writeSafetensors } from './safetensors.js';
+import { isObject, writeSafetensors } from '../safetensors.js';
 import { writeMatrix, type CsrOf } from './write.js';
 
 export const NETWORK_VERSION = 1;

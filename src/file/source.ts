@@ -8,11 +8,15 @@ const MAX_FILE_BYTES = 2 ** 32;
 /**
  * An .esp source (a path, or the bytes themselves) with its head read, or null where it starts otherwise: then its kind
  * is for the importer to tell.
+ * @param options.checksum whether to verify the file's checksum, default true.
  * @throws EspalierError: INVALID_ARGUMENT, NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED, INVALID_MODEL, UNSUPPORTED_FORMAT.
  */
-export async function openEsp(source: string | Uint8Array): Promise<EspFile | null> {
+export async function openEsp(
+  source: string | Uint8Array,
+  options?: { readonly checksum?: boolean },
+): Promise<EspFile | null> {
   const bytes = await espBytes(source);
-  return bytes === null ? null : parseEsp(bytes);
+  return bytes === null ? null : parseEsp(bytes, options);
 }
 
 async function espBytes(source: string | Uint8Array): Promise<Uint8Array | null> {

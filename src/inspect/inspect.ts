@@ -2,7 +2,7 @@
 import type { Operation, Program } from '../program/program.js';
 import { openModel, planOf } from '../convert.js';
 import { Model, type Explanation, type Port } from '../engine/model.js';
-import { addonOptions, type LoadOptions } from '../engine/options.js';
+import { addonOptions, type EngineOptions } from '../engine/options.js';
 import type { ImportOptions } from '../import/index.js';
 import type { Network } from '../network/types.js';
 
@@ -68,7 +68,7 @@ export interface Inspection {
 /** Inspects any source that loadModel takes, at a batch size. Throws as loadModel does. */
 export async function inspectModel(
   source: string,
-  options: LoadOptions & ImportOptions & { readonly batch?: number } = {},
+  options: EngineOptions & ImportOptions & { readonly batch?: number } = {},
 ): Promise<Inspection> {
   const { batch = 1, maxMemory, ...load } = options;
   const { model: read, fileBytes } = await openModel(source, { maxMemory });
