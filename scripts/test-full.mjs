@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 /**
- * `npm run test:full [-- package keras clients deploy asan tsan arm64 fuzz]`: what `npm test` leaves out for its time.
- * Native tests under the sanitizers and for arm64, the fuzz targets for a short while, the package as its users get it
- * (installed clean, built by CMake and by node-gyp), Keras loading what is exported, clients that others wrote asking a
- * server, Spark, and the image.
+ * `npm run test:full [-- package keras clients deploy asan tsan arm64 avx512 fuzz]`: what `npm test` leaves out for its
+ * time.
+ * Native tests under the sanitizers, for arm64 and over a double of AVX-512, the fuzz targets for a short while, the
+ * package as its users get it (installed clean, built by CMake and by node-gyp), Keras loading what is exported, clients
+ * that others wrote asking a server, Spark, and the image.
  */
 import { exitOnInterrupt } from '../install/run.mjs';
 import { Tally } from './lib/tally.mjs';
@@ -11,6 +12,7 @@ import {
   clientTests,
   crossTests,
   deployTests,
+  doubledTests,
   fuzzSmoke,
   kerasTests,
   nativeTests,
@@ -45,6 +47,7 @@ const SUITES = {
   }),
   tsan: sanitized('native tests (TSan)', 'build/tsan', 'thread', { TSAN_OPTIONS: 'halt_on_error=1' }),
   arm64: ['native tests for arm64', () => crossTests(root)],
+  avx512: ['native tests over AVX-512 by its double', () => doubledTests(root)],
   fuzz: ['fuzz targets', () => fuzzSmoke(root)],
 };
 
