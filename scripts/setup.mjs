@@ -111,27 +111,41 @@ async function repairTensorFlow() {
   return changed ? 'tfjs-node trains' : undefined;
 }
 
+/** Name, title, work, and the steps that it waits for where steps run side by side. */
 const STEPS = [
-  ['tools', 'tools of the machine', checkMachine],
-  ['npm', 'npm packages', installPackages],
-  ['addon', 'native engine', buildAddon],
-  ['ts', 'TypeScript', buildTypeScript],
-  ['python', 'Python helpers of the tests', installPython],
-  ['tensorflow', 'TensorFlow for tfjs-node', repairTensorFlow],
+  ['tools', 'tools of the machine', checkMachine, []],
+  ['npm', 'npm packages', installPackages, ['tools']],
+  ['addon', 'native engine', buildAddon, ['npm']],
+  ['ts', 'TypeScript', buildTypeScript, ['npm']],
+  ['python', 'Python helpers of the tests', installPython, ['tools']],
+  ['tensorflow', 'TensorFlow for tfjs-node', repairTensorFlow, ['ts']],
 ];
 
-/** Runs the named steps (default: all) and tells of each what it does and how long it took. */
+/**
+ * Runs the named steps (default: all) and tells of each what it does and how long it took. One after another where a
+ * person watches; else side by side, as downloads and compilers do not wait for each other. Where one fails, those that
+ * wait for it are not begun, and those under way are whole before the failure is thrown.
+ */
 export async function setup(only = STEPS.map(([name]) => name)) {
   const stamps = new Stamps(join(root, 'build/.setup.json'));
   const steps = STEPS.filter(([name]) => only.includes(name));
   const started = Date.now();
   rmSync(log, { force: true });
-  for (const [index, [, title, work]] of steps.entries()) {
-    const begun = Date.now();
-    console.log(`[${index + 1}/${steps.length}] ${title}`);
-    const outcome = (await work(stamps)) ?? 'nothing to do';
-    console.log(`      ${outcome} (${seconds(Date.now() - begun)})`);
+  const done = new Map();
+  for (const [index, [name, title, work, after]] of steps.entries()) {
+    const number = `[${index + 1}/${steps.length}]`;
+    const step = async () => {
+      await Promise.all(after.map((other) => done.get(other)));
+      const begun = Date.now();
+      console.log(`${number} ${title}`);
+      const outcome = (await work(stamps)) ?? 'nothing to do';
+      console.log(`${number}   ${outcome} (${seconds(Date.now() - begun)})`);
+    };
+    done.set(name, step());
+    if (process.stdout.isTTY) await done.get(name);
   }
+  const failed = (await Promise.allSettled(done.values())).find(({ status }) => status === 'rejected');
+  if (failed !== undefined) throw failed.reason;
   console.log(`set up in ${seconds(Date.now() - started)}`);
 }
 

@@ -44,6 +44,10 @@ IsaSupport detect() {
   constexpr uint32_t kF = 1u << 16, kDq = 1u << 17, kCd = 1u << 28, kBw = 1u << 30, kVl = 1u << 31;
   support.avx512 =
       support.avx2 && has_all(b, kF | kDq | kCd | kBw | kVl) && (states & kZmmState) == kZmmState;
+#if defined(ESPALIER_EMULATE_AVX512)
+  // The kernels of AVX-512 are compiled for AVX2 (test/avx512_double.h).
+  support.avx512 = support.avx2;
+#endif
   return support;
 }
 #else
@@ -110,12 +114,15 @@ bool isa_available(Isa isa) {
   return false;
 }
 
-Isa best_isa() {
-  for (Isa isa : {Isa::kAvx512, Isa::kAvx2, Isa::kNeon}) {
-    if (isa_available(isa)) return isa;
+std::vector<Isa> available_isas() {
+  std::vector<Isa> available;
+  for (Isa isa : kIsas) {
+    if (isa_available(isa)) available.push_back(isa);
   }
-  return Isa::kPortable;
+  return available;
 }
+
+Isa best_isa() { return available_isas().back(); }
 
 const char* isa_name(Isa isa) {
   switch (isa) {
@@ -132,7 +139,7 @@ const char* isa_name(Isa isa) {
 }
 
 std::optional<Isa> isa_from_name(std::string_view name) {
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kIsas) {
     if (name == isa_name(isa)) return isa;
   }
   return std::nullopt;

@@ -5,12 +5,14 @@
 #include <cstddef>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 namespace espalier {
 
-// In the order of preference, least first. kAvx512 means F+BW+DQ+VL+VBMI2-free baseline (see
-// features.cc).
+// kAvx512 means F, CD, BW, DQ and VL: what server processors have since Skylake.
 enum class Isa { kPortable, kNeon, kAvx2, kAvx512 };
+// All of them, in the order of preference, least first.
+inline constexpr Isa kIsas[] = {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512};
 
 struct CacheSizes {
   size_t l1d = 32 * 1024;
@@ -20,6 +22,8 @@ struct CacheSizes {
 
 // True where this build has kernels for `isa` and this machine can run them.
 bool isa_available(Isa isa);
+// Those of kIsas that are available.
+std::vector<Isa> available_isas();
 // The best available.
 Isa best_isa();
 const char* isa_name(Isa isa);  // "portable", "neon", "avx2", "avx512"

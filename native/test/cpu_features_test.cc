@@ -2,11 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace espalier {
 namespace {
 
 TEST(Features, NamesRoundTrip) {
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kIsas) {
     EXPECT_EQ(isa_from_name(isa_name(isa)), isa);
   }
   EXPECT_EQ(isa_from_name("avx"), std::nullopt);
@@ -18,6 +20,19 @@ TEST(Features, PortableRunsEverywhereAndTheBestIsAvailable) {
   EXPECT_TRUE(isa_available(Isa::kPortable));
   EXPECT_TRUE(isa_available(best_isa()));
   EXPECT_FALSE(isa_available(Isa::kNeon) && isa_available(Isa::kAvx2));
+}
+
+// The suites print this: all native tests run on each of these.
+TEST(Features, TellsWhatTheTestsRunOn) {
+  std::string names;
+  for (Isa isa : available_isas()) {
+    names += (names.empty() ? "" : ", ") + std::string(isa_name(isa));
+#if defined(ESPALIER_EMULATE_AVX512)
+    if (isa == Isa::kAvx512) names += " (its double)";
+#endif
+  }
+  RecordProperty("instruction_sets", names);
+  EXPECT_EQ(names.rfind("portable", 0), 0u) << names;
 }
 
 TEST(Features, CacheSizesAreSane) {

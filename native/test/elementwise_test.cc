@@ -5,14 +5,14 @@
 
 #include <algorithm>
 
-#include "linear_test_support.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 namespace {
 
 std::vector<Isa> available() {
   std::vector<Isa> all;
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
+  for (Isa isa : kIsas) {
     if (isa_available(isa)) all.push_back(isa);
   }
   return all;

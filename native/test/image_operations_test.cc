@@ -93,8 +93,7 @@ struct Fixture {
   // Compares with oracle(sample, out_y, out_x, out_channel) at batches 1, 3 and 6.
   template <typename Oracle>
   void check(std::mt19937& random, const Oracle& oracle) {
-    for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-      if (!isa_available(isa)) continue;
+    for (Isa isa : available_isas()) {
       for (int threads : {1, 2}) {
         Refused refused;
         ProgramOptions options;

@@ -4,14 +4,13 @@
 #include <cmath>
 
 #include "kernels/linear/linear.h"
-#include "linear_test_support.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 namespace {
 
 TEST(LinearChoice, DenseForDenseAndSparseForSparse) {
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-    if (!isa_available(isa)) continue;
+  for (Isa isa : available_isas()) {
     for (int n : {1, 4, 8, 64}) {
       const auto dense = make_linear(random_csr(256, 256, 0.0, 1), nullptr, {}, {isa, ""});
       ASSERT_TRUE(dense->prepare(n));
@@ -52,8 +51,7 @@ TEST(LinearChoice, AlmostEmptyMatricesStaySmall) {
   csr.values = {1, 2, 3};
   const std::vector<float> x(csr.cols, 0.5f);
   std::vector<float> y(csr.rows, kUntouched);
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-    if (!isa_available(isa)) continue;
+  for (Isa isa : available_isas()) {
     const auto linear = make_linear(csr, nullptr, {}, {isa, ""});
     ASSERT_TRUE(linear->prepare(1));
     ASSERT_TRUE(linear->prepare(16));
@@ -91,8 +89,7 @@ TEST(LinearValues, FewerBitsWithFloat32Sums) {
         ASSERT_LE(std::fabs(stored - csr.values[i]), bound);
       }
     }
-    for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-      if (!isa_available(isa)) continue;
+    for (Isa isa : available_isas()) {
       for (bool cold : {false, true}) {
         LinearOptions options;
         options.isa = isa;
@@ -133,8 +130,7 @@ TEST(LinearValues, EveryFloat16AndItsNeighbours) {
 TEST(LinearTune, MeasuresAndStaysRight) {
   const Csr csr = random_csr(97, 130, 0.8, 91);
   const auto inputs = random_floats(static_cast<size_t>(64) * csr.cols, 92);
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-    if (!isa_available(isa)) continue;
+  for (Isa isa : available_isas()) {
     LinearOptions options;
     options.isa = isa;
     options.tune = true;

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "linear_test_support.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 namespace {

@@ -118,8 +118,7 @@ struct Variant {
 };
 inline std::vector<Variant> variants() {
   std::vector<Variant> all;
-  for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-    if (!isa_available(isa)) continue;
+  for (Isa isa : available_isas()) {
     for (const std::string& layout : linear_layouts(isa)) all.push_back({isa, layout});
     all.push_back({isa, ""});
   }

@@ -6,7 +6,7 @@
 #include <functional>
 #include <thread>
 
-#include "program_test_support.h"
+#include "test/program_test_support.h"
 
 namespace espalier::test {
 namespace {

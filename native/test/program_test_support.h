@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "linear_test_support.h"
 #include "program/program.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 

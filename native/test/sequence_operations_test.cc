@@ -8,8 +8,8 @@
 #include <functional>
 #include <random>
 
-#include "linear_test_support.h"
 #include "program/program.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 namespace {
@@ -54,8 +54,7 @@ struct Fixture {
   }
 
   void check(const Oracle& oracle, uint32_t seed) const {
-    for (Isa isa : {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512}) {
-      if (!isa_available(isa)) continue;
+    for (Isa isa : available_isas()) {
       for (int threads : {1, 2}) {
         ProgramOptions options;
         options.matrices.isa = isa;

@@ -4,12 +4,12 @@
 #include <map>
 #include <set>
 
-#include "linear_test_support.h"
 #include "sparse/dense_tiles.h"
 #include "sparse/permute_block.h"
 #include "sparse/row_tiles.h"
 #include "sparse/sell.h"
 #include "sparse/short_blocks.h"
+#include "test/linear_test_support.h"
 
 namespace espalier::test {
 namespace {

@@ -26,7 +26,7 @@ function merge(results) {
   };
 }
 
-/** ESLint, prettier, the import rules, clang-format and the type checker. */
+/** ESLint, prettier, the import and include rules, clang-format and the type checker. */
 export async function checks(root) {
   const node = (name, script, ...args) =>
     check(root, name, process.execPath, [join('node_modules', script), ...args]);
@@ -41,6 +41,7 @@ export async function checks(root) {
       'dependency-cruiser/bin/dependency-cruise.mjs',
       ...['--config', '.dependency-cruiser.cjs', 'src'],
     ),
+    await check(root, 'include rules of C++', process.execPath, ['scripts/lib/includes.mjs']),
     await check(
       root,
       'format of C++ (clang-format)',
@@ -123,9 +124,10 @@ export function countVitest(root, report) {
 /**
  * GoogleTest by CMake and CTest, in as many parts as there are cores, counted from each part's own report. Without
  * GoogleTest on the machine the suite is one skip that says how to get it. The tests of this machine are built where the
- * addon was, and link what it is made of; others have a folder of their own.
+ * addon was, and link what it is made of; others have a folder of their own. filter: only the tests of such names, as
+ * googleTestFilter takes it; one that names none is a failure.
  */
-export async function nativeTests(root, { folder, label = 'native tests', args = [], env } = {}) {
+export async function nativeTests(root, { folder, label = 'native tests', args = [], env, filter } = {}) {
   const shared = folder === undefined;
   folder ??= 'build/cmake';
   const build = join(root, folder);
@@ -137,9 +139,10 @@ export async function nativeTests(root, { folder, label = 'native tests', args =
   const configured = await run(
     'cmake',
     [
+      ...(shared ? [] : generator(build)),
       ...['-S', root, '-B', build, '-DESPALIER_TESTS=ON', `-DESPALIER_ADDON=${shared ? 'ON' : 'OFF'}`],
       `-DESPALIER_TEST_SHARDS=${jobs}`,
-      ...[`-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...args],
+      ...[`-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`, ...compilerLauncher(), ...args],
     ],
     options,
   );
@@ -163,17 +166,66 @@ export async function nativeTests(root, { folder, label = 'native tests', args =
   const ran = await run(
     'ctest',
     ['--test-dir', build, '--parallel', jobs, '--output-on-failure', '--no-tests=error'],
-    { ...options, env },
+    { ...options, env: filter === undefined ? env : { ...env, GTEST_FILTER: googleTestFilter(filter) } },
   );
-  const outcome = countGoogleTest(
-    readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8'))),
-  );
+  const parts = readdirSync(reports).map((name) => JSON.parse(readFileSync(join(reports, name), 'utf8')));
+  const outcome = countGoogleTest(parts);
   if (ran.code !== 0) {
     console.log(ran.output.split('\n').slice(-80).join('\n'));
     if (outcome.failures.length === 0) outcome.failures.push(`${label}: ctest ended with ${ran.code}`);
   }
-  console.log(`${ran.code === 0 ? 'ok    ' : 'FAILED'} ${label} (${seconds(Date.now() - started)})`);
+  if (filter !== undefined && outcome.passed + outcome.failures.length + outcome.skips.length === 0) {
+    outcome.failures.push(`${label}: no test has a name like ${filter}`);
+  }
+  const on = instructionSets(parts);
+  if (filter === undefined && on === undefined) {
+    outcome.failures.push(`${label}: no test told what instruction sets they ran on`);
+  }
+  const mark = outcome.failures.length === 0 ? 'ok    ' : 'FAILED';
+  console.log(`${mark} ${label}${on === undefined ? '' : ` on ${on}`} (${seconds(Date.now() - started)})`);
   return outcome;
+}
+
+/** Ninja, where it is there, compiles a test while the library's last file is under way. A folder keeps what it has. */
+function generator(build) {
+  const configured = existsSync(join(build, 'CMakeCache.txt'));
+  return configured || which('ninja') === undefined ? [] : ['-G', 'Ninja'];
+}
+
+/** Compiled again only where it has to be, where ccache is there. An environment that names a launcher has its way. */
+function compilerLauncher() {
+  const named = process.env.CMAKE_CXX_COMPILER_LAUNCHER !== undefined;
+  return named || which('ccache') === undefined ? [] : ['-DCMAKE_CXX_COMPILER_LAUNCHER=ccache'];
+}
+
+/**
+ * A filter as GoogleTest takes it ("A*:B.c-*Slow*"), by which a name also finds a suite that runs for many values, whose
+ * tests are called "Instantiation/Suite.test/value".
+ */
+export function googleTestFilter(filter) {
+  const [wanted, ...refused] = filter.split('-');
+  const patterns = wanted
+    .split(':')
+    .flatMap((pattern) =>
+      /[/]|^\*/.test(pattern) || pattern === '' ? [pattern] : [pattern, `*/${pattern}`],
+    );
+  return [patterns.join(':'), ...refused].join('-');
+}
+
+/** What a test of native/test/cpu_features_test.cc writes into the report. */
+function instructionSets(parts) {
+  const tests = parts.flatMap(({ testsuites }) => testsuites.flatMap(({ testsuite }) => testsuite));
+  return tests.find(({ instruction_sets: told }) => told !== undefined)?.instruction_sets;
+}
+
+/**
+ * The native tests over the AVX-512 kernels on any x64 machine, by a double of the intrinsics
+ * (native/test/avx512_double.h). Where the machine has AVX-512, the other native tests run the kernels themselves.
+ */
+export async function doubledTests(root) {
+  const label = 'native tests (AVX-512 by its double)';
+  if (process.arch !== 'x64') return { skips: [`${label}: this is no x64 machine`] };
+  return nativeTests(root, { label, folder: 'build/avx512', args: ['-DESPALIER_EMULATE_AVX512=ON'] });
 }
 
 /** The NEON kernels on an x64 machine: the native tests built for arm64 and run under QEMU. */
@@ -218,16 +270,8 @@ export async function fuzzSmoke(root, { time = 20 } = {}) {
   const configured = await run(
     'cmake',
     [
-      ...[
-        '-S',
-        root,
-        '-B',
-        build,
-        `-DCMAKE_CXX_COMPILER=${clang}`,
-        '-DESPALIER_FUZZ=ON',
-        '-DESPALIER_ADDON=OFF',
-      ],
-      `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`,
+      ...[...generator(build), '-S', root, '-B', build, `-DCMAKE_CXX_COMPILER=${clang}`],
+      ...['-DESPALIER_FUZZ=ON', '-DESPALIER_ADDON=OFF', `-DESPALIER_NODE_HEADERS=${nodeHeaders(root)}`],
     ],
     options,
   );

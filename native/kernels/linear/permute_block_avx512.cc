@@ -77,9 +77,13 @@ class PaddedSteps {
 // waits for its destination even where it zeroes it (Zen 4 and 5): so a zero made afresh is merged
 // into, which a compiler would turn back into the form that waits.
 ESPALIER_INLINE __m512i expand(__mmask16 mask, __m512i v) {
+#if defined(ESPALIER_EMULATE_AVX512)
+  return _mm512_maskz_expand_epi32(mask, v);
+#else
   __m512i result = _mm512_setzero_si512();
   __asm__("vpexpandd %2, %0%{%1%}" : "+v"(result) : "Yk"(mask), "v"(v));
   return result;
+#endif
 }
 
 // Steps without their padding, expanded by a mask of the lanes that have a non-zero. The arrays end

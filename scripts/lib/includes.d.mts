@@ -1,0 +1,2 @@
+export const NATIVE_ROOMS: Record<string, string[]>;
+export function wrongIncludes(root: string): string[];

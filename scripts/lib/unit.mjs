@@ -1,0 +1,32 @@
+/**
+ * Tests, or folders of them, that run in a clone with nothing but its npm packages. Whatever touches the engine, `dist/`,
+ * tfjs-node, Python or a browser is left to `npm test`, as is what takes longer than ten seconds.
+ */
+export const UNIT = [
+  'test/bench/floors.test.ts',
+  'test/compile',
+  'test/export/layers-doc.test.ts',
+  'test/file/roundtrip.test.ts',
+  'test/file/runs.test.ts',
+  'test/import/fuzz.test.ts',
+  'test/import/golden.test.ts',
+  'test/import/layers-model.test.ts',
+  'test/measure/scenarios.test.ts',
+  'test/measure/statistics.test.ts',
+  'test/predict/csv.test.ts',
+  'test/predict/predict.test.ts',
+  'test/prune/mask.test.ts',
+  'test/prune/schedule.test.ts',
+  'test/report/report.test.ts',
+  'test/serve/batcher.test.ts',
+  'test/serve/grpc.test.ts',
+  'test/serve/operations.test.ts',
+  'test/serve/repository.test.ts',
+  'test/serve/rest.test.ts',
+  'test/serve/secure.test.ts',
+  'test/serve/shortcut.test.ts',
+  'test/setup/rooms.test.ts',
+  'test/setup/scripts.test.ts',
+  'test/setup/tensorflow.test.ts',
+  'test/train/table.test.ts',
+];
