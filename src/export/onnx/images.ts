@@ -87,7 +87,7 @@ export const pool: Write<'pool'> = (values, operation) => {
   const { scale, kernelHeight, kernelWidth, outHeight, outWidth, output, channels } = operation;
   values.planes.set(output, channels);
   const pads = rest.pads as number[];
-  const zeros = values.frames.get(operation.input)?.fill === 0;
+  const zeros = values.frames.get(operation.input)?.fill === 'zero';
   if (scale === null && zeros && pads.some((pad) => pad > 0)) {
     // The padding of MaxPool counts as nothing: zeros are put there by a Pad.
     const [top = 0, left = 0, bottom = 0, right = 0] = pads;
@@ -105,9 +105,9 @@ export const pool: Write<'pool'> = (values, operation) => {
   return graph.node('Mul', [mean, graph.floats([outHeight, outWidth], factor)]);
 };
 
-export const globalPool: Write<'global_pool'> = (values, { input, channels, pixels, mean }) => {
+export const globalPool: Write<'global_pool'> = (values, { input, channels, pixels, kind: statistic }) => {
   const { graph } = values;
-  const kind = mean === 1 ? 'GlobalAveragePool' : 'GlobalMaxPool';
+  const kind = statistic === 'mean' ? 'GlobalAveragePool' : 'GlobalMaxPool';
   return graph.reshape(graph.node(kind, [values.shaped(input, [channels, pixels])]), [0, channels]);
 };
 
@@ -129,7 +129,7 @@ export const channelScale: Write<'channel_scale'> = (values, { inputs, output, c
 };
 
 /** By the operation's kind. */
-const MERGES = ['Mul', 'Max', 'Min', 'Div'] as const;
+const MERGES = { product: 'Mul', maximum: 'Max', minimum: 'Min', quotient: 'Div' } as const;
 
 export const combine: Write<'combine'> = (values, { inputs, output, kind }) => {
   const channels = values.planes.get(inputs[0] ?? -1);

@@ -37,12 +37,12 @@ export const add: Write<'add'> = (b, { name, inputs, activation }) =>
   b.activate(name, b.call(name, 'Add', {}, alike(b, name, inputs)), activation);
 
 /** The layers of products, maxima and minima, by the operation's kind. */
-const MERGES = ['Multiply', 'Maximum', 'Minimum'];
+const MERGES = { product: 'Multiply', maximum: 'Maximum', minimum: 'Minimum' } as const;
 
 export const combine: Write<'combine'> = (b, operation) => {
-  const layer = MERGES[operation.kind];
-  if (layer === undefined) throw refuse(operation, 'a quotient');
-  return b.call(operation.name, layer, {}, alike(b, operation.name, operation.inputs));
+  const { name, inputs, kind } = operation;
+  if (kind === 'quotient') throw refuse(operation, 'a quotient');
+  return b.call(name, MERGES[kind], {}, alike(b, name, inputs));
 };
 
 export const concat: Write<'concat'> = (b, { name, inputs, output, outer }) => {

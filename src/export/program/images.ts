@@ -106,7 +106,7 @@ export const pool: Write<'pool'> = (b, operation) => {
   if (dilationY !== 1 || dilationX !== 1) throw refuse(operation, 'a dilated pooling');
   const even = scale?.every((value) => value === scale[0]) ?? false;
   // A maximum over zeros is that of an explicit ZeroPadding; 'same' padding of a maximum is the lowest number.
-  const zeros = b.frames.get(operation.input)?.frame.fill === 0;
+  const zeros = b.frames.get(operation.input)?.frame.fill === 'zero';
   const asked = scale === null ? (zeros ? 'always' : 'never') : even ? 'else' : 'never';
   const { value, padding } = windowInput(b, operation, operation.input, asked);
   // A window of one pixel only copies: it is how the program pads alone.
@@ -118,9 +118,9 @@ export const pool: Write<'pool'> = (b, operation) => {
   return b.call(name, scale === null ? 'MaxPooling2D' : 'AveragePooling2D', settings, [value]);
 };
 
-export const globalPool: Write<'global_pool'> = (b, { name, input, pixels, channels, mean }) => {
+export const globalPool: Write<'global_pool'> = (b, { name, input, pixels, channels, kind: statistic }) => {
   const shaped = b.shaped(name, b.value(input), [1, pixels, channels]);
-  const kind = `Global${mean === 1 ? 'Average' : 'Max'}Pooling2D`;
+  const kind = `Global${statistic === 'mean' ? 'Average' : 'Max'}Pooling2D`;
   return b.call(name, kind, { keepDims: false }, [shaped]);
 };
 
