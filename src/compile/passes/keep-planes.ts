@@ -10,6 +10,7 @@ import { withInputs } from './uses.js';
 
 type Image = Pick<ToPixels, 'channels' | 'pixels'>;
 
+/** The program with as few changes between planes and pixels as it computes the same without. Pure. */
 export function keepPlanes(program: Program): Program {
   const values: ProgramValue[] = [...program.values];
   const makers = new Map<number, Operation>();
