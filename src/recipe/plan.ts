@@ -3,9 +3,14 @@ import { EspalierError, invalid } from '../errors.js';
 import { requireMByN } from '../prune/mask/mask.js';
 import { resolveOptions, type LayerOptions, type PruneOptions } from '../prune/loop/options.js';
 import { planSchedule } from '../prune/schedule/timeline.js';
-import { ConstantSparsity, PolynomialDecay, type PruningSchedule } from '../prune/schedule/schedule.js';
+import {
+  ConstantSparsity,
+  PolynomialDecay,
+  requireSparsity,
+  type PruningSchedule,
+} from '../prune/schedule/schedule.js';
 import { OneCycleSchedule } from '../prune/schedule/schedules.js';
-import type { LayerRecipe, Recipe } from './recipe.js';
+import { RECIPE_DEFAULTS, sparsityMissing, type LayerRecipe, type Recipe } from './recipe.js';
 import { traps } from './traps.js';
 
 export interface PlannedLayer {
@@ -56,10 +61,8 @@ interface Span {
   frequency: number;
 }
 
-const USUAL_FREQUENCY = 100;
-
 function makeSchedule(
-  { schedule = 'polynomial', power = 3 }: Pick<Recipe, 'schedule' | 'power'>,
+  { schedule = RECIPE_DEFAULTS.schedule, power = RECIPE_DEFAULTS.power }: Pick<Recipe, 'schedule' | 'power'>,
   target: number,
   initialSparsity: number,
   span: Span,
@@ -78,6 +81,16 @@ function makeSchedule(
   }
 }
 
+/** How long a run is and how it learns. A recipe made in code may hold `undefined`, so each is asked for by itself. */
+function withDefaults(recipe: Recipe) {
+  return {
+    epochs: recipe.epochs ?? RECIPE_DEFAULTS.epochs,
+    warmUp: recipe.warmUp ?? RECIPE_DEFAULTS.warmUp,
+    learningRate: recipe.learningRate ?? RECIPE_DEFAULTS.learningRate,
+    decay: recipe.decay ?? RECIPE_DEFAULTS.decay,
+  };
+}
+
 /** The mean of a layer's number over all weights. */
 function weighted(layers: readonly PresentLayer[], of: (layer: PresentLayer) => number): number {
   const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
@@ -88,12 +101,13 @@ function weighted(layers: readonly PresentLayer[], of: (layer: PresentLayer) => 
 function spanOf(recipe: Recipe, stepsPerEpoch: number): Span {
   // m-by-n masks are made once, in the first step.
   if (recipe.sparsityMByN) return { beginStep: 1, endStep: 1, frequency: 1 };
-  const { epochs = 20, warmUp = 0 } = recipe;
+  const { epochs, warmUp } = withDefaults(recipe);
   const ramp = recipe.ramp ?? Math.max(epochs / 2, 1);
   const begin = recipe.beginStep ?? warmUp * stepsPerEpoch + 1;
   const end = recipe.endStep ?? Math.max(begin + 1, Math.round((warmUp + ramp) * stepsPerEpoch));
   const span = Math.max(1, end - begin);
-  const frequency = recipe.frequency ?? Math.max(1, Math.min(USUAL_FREQUENCY, Math.floor(span / 10)));
+  const frequency =
+    recipe.frequency ?? Math.max(1, Math.min(RECIPE_DEFAULTS.frequency, Math.floor(span / 10)));
   // Where the begin is ours to choose, the last update is made to meet the end.
   const beginStep = recipe.beginStep === undefined && span > frequency ? begin + (span % frequency) : begin;
   if (end <= beginStep) {
@@ -155,10 +169,8 @@ export function planLayers(recipe: Recipe, layers: readonly PresentLayer[]): Pla
     const own = recipeOf(recipe, layer.name);
     if (own === null) return [];
     const target = targetOf(recipe, own);
-    if (target === undefined || !(target >= 0 && target < 1)) {
-      const expected = `a number in [0, 1), by --sparsity or in the recipe, for layer ${layer.name}`;
-      throw invalid('INVALID_ARGUMENT', 'sparsity', expected, target);
-    }
+    if (target === undefined) throw sparsityMissing(layer.name);
+    requireSparsity('sparsity', target);
     return [{ ...layer, target }];
   });
   if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
@@ -178,14 +190,14 @@ export function planPruning(
   layers: readonly PresentLayer[],
   known: readonly string[] = layers.map(({ name }) => name),
 ): Plan {
-  const { epochs = 20, warmUp = 0, learningRate = 1e-3, decay = 'cosine' } = recipe;
+  const { epochs, warmUp, learningRate, decay } = withDefaults(recipe);
   requireKnown(recipe, known);
   const planned = planLayers(recipe, layers);
   const targets = new Map(planned.map(({ name, target }) => [name, target]));
   const span = spanOf(recipe, stepsPerEpoch);
   const totalEpochs = warmUp + epochs;
   const present = weighted(planned, (layer) => layer.present);
-  const kind = recipe.schedule ?? (recipe.sparsityMByN ? 'constant' : 'polynomial');
+  const kind = recipe.schedule ?? (recipe.sparsityMByN ? 'constant' : RECIPE_DEFAULTS.schedule);
   const scheduleTo = (target: number, own: LayerRecipe = {}) => {
     const initial = own.initialSparsity ?? recipe.initialSparsity ?? present;
     const settings = { schedule: own.schedule ?? kind, power: own.power ?? recipe.power };
@@ -223,7 +235,8 @@ export function planPruning(
   };
   resolveOptions(plan.options);
   const reason = unreachedReason(plan);
-  if (reason !== undefined && (onUnreachedEnd ?? 'error') === 'error') throw unreached(plan, reason);
+  if (reason !== undefined && (onUnreachedEnd ?? RECIPE_DEFAULTS.onUnreachedEnd) === 'error')
+    throw unreached(plan, reason);
   plan.warnings = traps(plan, reason);
   return plan;
 }

@@ -26,7 +26,7 @@ import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
 import { layerPaths } from '../prune/which/targets.js';
 import { PruneForLatencyOnXNNPack } from '../prune/which/xnnpack.js';
 import { planPruning, requireKnown, type Plan, type PresentLayer } from './plan.js';
-import type { Recipe } from './recipe.js';
+import { RECIPE_DEFAULTS, type Recipe } from './recipe.js';
 import { scanModel } from './scan.js';
 
 export interface PruneRunOptions extends RunOptions {
@@ -161,7 +161,7 @@ export async function prepare(options: PruneRunOptions): Promise<Prepared> {
     // Decay shrinks what survives while it has to take over for what is gone: measured on the flights of the example,
     // as much as in training leaves sparsity 0.75 3 % worse than dense, a tenth of it 0.2 %.
     weightDecay: recipe.weightDecay ?? (before.weightDecay ?? TRAIN_DEFAULTS.weightDecay) / 10,
-    seed: recipe.seed ?? TRAIN_DEFAULTS.seed,
+    seed: recipe.seed ?? RECIPE_DEFAULTS.seed,
     patience: recipe.patience,
   };
   checkFitSettings(settings);
@@ -173,7 +173,8 @@ function notesOf(model: LayersModel, recipe: Recipe): string[] {
   const notes: string[] = [];
   const { distillation, policy } = recipe;
   if (distillation) {
-    const { teacher = 'the dense model', alpha = 0.5 } = distillation === true ? {} : distillation;
+    const { teacher = 'the dense model', alpha = RECIPE_DEFAULTS.alpha } =
+      distillation === true ? {} : distillation;
     notes.push(`distillation: ${alpha} of the loss is the distance to ${teacher}`);
   }
   const chooser = policyOf(recipe);

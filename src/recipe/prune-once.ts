@@ -19,7 +19,7 @@ import {
   type ModelWithData,
   type PruneRunOptions,
 } from './prepare.js';
-import type { Recipe } from './recipe.js';
+import { RECIPE_DEFAULTS, type Recipe } from './recipe.js';
 import { measured, type LayerSparsity } from './train-and-prune.js';
 import { scanModel } from './scan.js';
 
@@ -49,8 +49,6 @@ export interface OneShotPlan {
   method: OneShotResult['method'];
   layers: PlannedLayer[];
 }
-
-const CALIBRATION_ROWS = 1024;
 
 interface Loaded {
   tensorflow: TensorFlow;
@@ -168,11 +166,14 @@ async function calibrationOf(
   model: LayersModel,
   dataset: Dataset | undefined,
 ): Promise<Tensor[]> {
-  const { calibration, rows = CALIBRATION_ROWS } = settingsOf(recipe);
+  const { calibration, rows = RECIPE_DEFAULTS.calibrationRows } = settingsOf(recipe);
   if (calibration) return readCalibration(tensorflow, model, calibration);
   const part = new PartTensors(tensorflow.tf, dataset!, 'train');
   try {
-    const order = shuffled(Uint32Array.from(part.rows.keys()), mix(recipe.seed ?? 1, 0xca11));
+    const order = shuffled(
+      Uint32Array.from(part.rows.keys()),
+      mix(recipe.seed ?? RECIPE_DEFAULTS.seed, 0xca11),
+    );
     const { inputs, targets } = part.take(order.subarray(0, rows));
     targets.dispose();
     return [inputs];
