@@ -1,7 +1,7 @@
 /** A plan as text: the schedule as a small chart, the layers, the traps; and a scan as a table. */
 import { drawSchedule, planSchedule } from '../prune/schedule/timeline.js';
 import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
-import type { Plan } from './plan.js';
+import type { PruningPlan } from './planned.js';
 
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
@@ -16,7 +16,7 @@ export function table(rows: readonly (readonly string[])[]): string {
 }
 
 /** What `--dry-run` prints. */
-export function describePlan(plan: Plan): string {
+export function describePlan(plan: PruningPlan): string {
   const { recipe, beginStep, endStep, totalSteps, totalEpochs, stepsPerEpoch, layers, warnings } = plan;
   const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
   const rows = layers.map((layer) => [

@@ -1,7 +1,7 @@
 /** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what each layer gets. */
 import { EspalierError, invalid } from '../errors.js';
 import { requireMByN } from '../prune/mask/mask.js';
-import { resolveOptions, type LayerOptions, type PruneOptions } from '../prune/loop/options.js';
+import { resolveOptions, type LayerOptions } from '../prune/loop/options.js';
 import { planSchedule } from '../prune/schedule/timeline.js';
 import {
   ConstantSparsity,
@@ -11,49 +11,8 @@ import {
 } from '../prune/schedule/schedule.js';
 import { OneCycleSchedule } from '../prune/schedule/schedules.js';
 import { RECIPE_DEFAULTS, sparsityMissing, type LayerRecipe, type Recipe } from './recipe.js';
+import type { PruningPlan, PlannedLayer, PresentLayer } from './planned.js';
 import { traps } from './traps.js';
-
-export interface PlannedLayer {
-  name: string;
-  /** All of its parameters, biases too. */
-  parameters?: number;
-  /** Weights that are pruned: the kernel, not the bias. */
-  weights: number;
-  /** Share of zeros before. */
-  present: number;
-  /** Share of zeros at the end. */
-  target: number;
-}
-
-/** A layer as it is: what can be pruned of it, before anything is decided. */
-export type PresentLayer = Omit<PlannedLayer, 'target'>;
-
-export interface Plan {
-  /** The recipe with every default filled in. */
-  recipe: Recipe & {
-    sparsity: number;
-    epochs: number;
-    warmUp: number;
-    frequency: number;
-    learningRate: number;
-    decay: 'cosine' | 'exponential' | 'constant';
-  };
-  stepsPerEpoch: number;
-  totalEpochs: number;
-  totalSteps: number;
-  /** Steps count from 1. */
-  beginStep: number;
-  endStep: number;
-  layers: PlannedLayer[];
-  /** What pruneLowMagnitude is given. */
-  options: PruneOptions;
-  /** A schedule to `target`, with this plan's steps. */
-  scheduleTo: (target: number) => PruningSchedule;
-  /** What is worth knowing and no trap. */
-  notes: string[];
-  /** Every trap that this plan is near. */
-  warnings: string[];
-}
 
 interface Span {
   beginStep: number;
@@ -116,7 +75,7 @@ function spanOf(recipe: Recipe, stepsPerEpoch: number): Span {
   return { beginStep, endStep: end, frequency };
 }
 
-function unreached(plan: Plan, detail: string): EspalierError {
+function unreached(plan: PruningPlan, detail: string): EspalierError {
   const { endStep, totalSteps, stepsPerEpoch, totalEpochs } = plan;
   return new EspalierError(
     'UNREACHED_END',
@@ -127,7 +86,7 @@ function unreached(plan: Plan, detail: string): EspalierError {
 }
 
 /** Why the target would not be reached; undefined if it is. */
-function unreachedReason(plan: Plan): string | undefined {
+function unreachedReason(plan: PruningPlan): string | undefined {
   const { recipe, totalSteps } = plan;
   const schedule = plan.scheduleTo(recipe.sparsity);
   const { reachesEnd, finalSparsity, updates } = planSchedule(schedule, totalSteps);
@@ -142,7 +101,7 @@ function unreachedReason(plan: Plan): string | undefined {
 }
 
 /** What the recipe says of one layer; null: it stays dense. */
-export function recipeOf(recipe: Recipe, name: string): LayerRecipe | null {
+export function layerRecipeOf(recipe: Recipe, name: string): LayerRecipe | null {
   const own = Object.hasOwn(recipe.perLayer ?? {}, name) ? recipe.perLayer![name]! : {};
   if (own === false) return null;
   return typeof own === 'number' ? { sparsity: own } : own;
@@ -166,7 +125,7 @@ export function requireKnown(recipe: Recipe, known: readonly string[]): void {
 /** The layers that are pruned, each with its target. Throws INVALID_ARGUMENT. */
 export function planLayers(recipe: Recipe, layers: readonly PresentLayer[]): PlannedLayer[] {
   const planned = layers.flatMap((layer) => {
-    const own = recipeOf(recipe, layer.name);
+    const own = layerRecipeOf(recipe, layer.name);
     if (own === null) return [];
     const target = targetOf(recipe, own);
     if (target === undefined) throw sparsityMissing(layer.name);
@@ -189,7 +148,7 @@ export function planPruning(
   stepsPerEpoch: number,
   layers: readonly PresentLayer[],
   known: readonly string[] = layers.map(({ name }) => name),
-): Plan {
+): PruningPlan {
   const { epochs, warmUp, learningRate, decay } = withDefaults(recipe);
   requireKnown(recipe, known);
   const planned = planLayers(recipe, layers);
@@ -209,14 +168,14 @@ export function planPruning(
     known
       .filter((name) => !targets.has(name) || Object.hasOwn(recipe.perLayer ?? {}, name))
       .map((name): [string, LayerOptions | false] => {
-        const own = targets.has(name) ? recipeOf(recipe, name) : null;
+        const own = targets.has(name) ? layerRecipeOf(recipe, name) : null;
         if (own === null) return [name, false];
         const { exact, blockSize, blockPooling, sparsityMByN } = own;
         const masks = defined({ exact, blockSize, blockPooling, sparsityMByN });
         return [name, { ...masks, schedule: scheduleTo(targets.get(name)!, own) }];
       }),
   );
-  const plan: Plan = {
+  const plan: PruningPlan = {
     recipe: { ...recipe, sparsity, epochs, warmUp, frequency: span.frequency, learningRate, decay },
     stepsPerEpoch,
     totalEpochs,

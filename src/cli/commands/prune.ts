@@ -27,11 +27,11 @@ function required(name: 'data' | 'target' | 'output', value: string | undefined)
 }
 
 async function oneShot(model: string, recipe: Recipe, options: Options, shared: Omit<Shared, 'model'>) {
-  const { oneShotModel, planOneShot } = await import('../../recipe/prune-once.js');
+  const { pruneOnce, planPruneOnce } = await import('../../recipe/prune-once.js');
   const { data, target, dryRun } = options;
   const given = { ...shared, model, recipe, data, target };
   if (dryRun === true) {
-    const { method, layers } = await planOneShot({ ...given, output: '' });
+    const { method, layers } = await planPruneOnce({ ...given, output: '' });
     const { table } = await import('../../recipe/chart.js');
     const rows = layers.map(({ name, weights, present, target: then, parameters }) => [
       ...[name, String(weights), present.toFixed(4), then.toFixed(4), String(parameters ?? weights)],
@@ -41,7 +41,7 @@ async function oneShot(model: string, recipe: Recipe, options: Options, shared: 
     return;
   }
   const output = required('output', options.output);
-  const { layers, sparsity, before, after } = await oneShotModel({ ...given, output });
+  const { layers, sparsity, before, after } = await pruneOnce({ ...given, output });
   printLayers(layers, sparsity);
   if (before) console.log(`dense:  ${describeMetrics(before)}`);
   if (after) console.log(`pruned: ${describeMetrics(after)}`);

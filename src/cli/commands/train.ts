@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../recipe/recipe.js';
-import { addSplitOptions, share, splitSettings, type DataOptions } from '../data-options.js';
+import { addSplitOptions, shareOption, splitSettings, type DataOptions } from '../data-options.js';
 import { LateCommand } from '../late-command.js';
 import { wholeOption } from '../options.js';
 import type { PruningOptions } from '../pruning-options.js';
@@ -73,7 +73,12 @@ async function addOptions(command: Command): Promise<void> {
     .requiredOption('--target <column>', 'column of numbers to predict; all others are inputs')
     .option('--network <units>', 'units of the hidden layers', TRAIN_DEFAULTS.hidden.join(','))
     .option('--activation <name>', 'activation of the hidden layers', TRAIN_DEFAULTS.activation)
-    .option('--dropout <share>', 'dropout after each hidden layer', share('dropout'), TRAIN_DEFAULTS.dropout);
+    .option(
+      '--dropout <shareOption>',
+      'dropout after each hidden layer',
+      shareOption('dropout'),
+      TRAIN_DEFAULTS.dropout,
+    );
   for (const name of TRAINING) {
     const text = TRAINING_HELP[name];
     const option = settingOption(shape[name], name, { ...(text && { text }), fallback: undefined });
