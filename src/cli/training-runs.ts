@@ -48,7 +48,7 @@ export function printResult(
 /** Prints the plan, traps and all; a plan that would be refused is shown first and then refused. */
 export async function dryRun(shared: Shared): Promise<void> {
   const { planRun } = await import('../recipe/train-and-prune.js');
-  const { describePlan, describeScan } = await import('../recipe/chart.js');
+  const { describePlan, describeScan } = await import('./plan-text.js');
   const { recipe } = shared;
   const { scan, ...plan } = await planRun({
     ...shared,

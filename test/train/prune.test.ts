@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { importModel } from '../../src/import/index.js';
-import { describePlan } from '../../src/recipe/chart.js';
+import { describePlan } from '../../src/cli/plan-text.js';
 import { planPruning } from '../../src/recipe/plan.js';
 import { parseRecipe, readRecipe, recipeJsonSchema, type Recipe } from '../../src/recipe/recipe.js';
 import { planRun, trainAndPrune, type PruneRunOptions } from '../../src/recipe/train-and-prune.js';

@@ -1,3 +1,4 @@
+/** The command `espalier inspect`: its options, and a model as tables. */
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';

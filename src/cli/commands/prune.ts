@@ -1,4 +1,4 @@
-/** `espalier prune`. */
+/** The command `espalier prune`: its options, and which of the works of a recipe they ask for. */
 import type { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../recipe/recipe.js';
@@ -32,12 +32,12 @@ async function oneShot(model: string, recipe: Recipe, options: Options, shared: 
   const given = { ...shared, model, recipe, data, target };
   if (dryRun === true) {
     const { method, layers } = await planPruneOnce({ ...given, output: '' });
-    const { table } = await import('../../recipe/chart.js');
+    const { framelessTable } = await import('../plan-text.js');
     const rows = layers.map(({ name, weights, present, target: then, parameters }) => [
       ...[name, String(weights), present.toFixed(4), then.toFixed(4), String(parameters ?? weights)],
     ]);
     console.log(`one-shot, ${method}`);
-    console.log(table([['layer', 'weights', 'sparsity now', 'then', 'parameters'], ...rows]));
+    console.log(framelessTable([['layer', 'weights', 'sparsity now', 'then', 'parameters'], ...rows]));
     return;
   }
   const output = required('output', options.output);
@@ -52,7 +52,7 @@ async function scan(shared: Shared, output: string | undefined): Promise<void> {
   const [{ scanRun }, { writeScan }, { describeScan }] = await Promise.all([
     import('../../recipe/train-and-prune.js'),
     import('../../recipe/scan.js'),
-    import('../../recipe/chart.js'),
+    import('../plan-text.js'),
   ]);
   const report = await scanRun({ ...shared, output: '' });
   console.log(describeScan(report));

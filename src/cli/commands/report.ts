@@ -1,3 +1,4 @@
+/** The command `espalier report`: results of bench in, a page or a table out. */
 import { extname } from 'node:path';
 import { Command, Option } from 'commander';
 import type { ReportFormat } from '../../report/report.js';

@@ -1,4 +1,4 @@
-/** `espalier train`. */
+/** The command `espalier train`: its options, with or without pruning while it trains. */
 import type { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../recipe/recipe.js';
