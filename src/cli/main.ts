@@ -4,13 +4,17 @@ import { Command, CommanderError } from 'commander';
 import { asEspalierError } from '../door.js';
 import { packageVersion } from '../package.js';
 import { COMMANDS } from './commands.js';
+import { LateCommand } from './late-command.js';
 
 function program(): Command {
   const root = new Command('espalier')
     .description('train and prune networks in Node, then run them with a native sparse engine')
     .version(packageVersion())
     .option('--debug', 'print the stack of an error')
-    .showHelpAfterError('(--help tells how to use this command)');
+    .showHelpAfterError('(--help tells how to use this command)')
+    .hook('preSubcommand', async (_root, command) => {
+      if (command instanceof LateCommand) await command.complete();
+    });
   for (const make of COMMANDS) root.addCommand(make());
   const strict = (command: Command) => {
     command.exitOverride();
