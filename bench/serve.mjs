@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { toOnnx } from '../dist/export/onnx/graph.js';
+import { toOnnx } from '../dist/export/onnx/index.js';
 import { espBytes } from '../dist/measure/source.js';
 import { networkOf } from './networks.mjs';
 import { closedLoop, inTurn, openLoop, requestOf } from './serve/load.mjs';

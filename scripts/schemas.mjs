@@ -9,7 +9,7 @@ import { sweepJsonSchema } from '../dist/sweep/recipe.js';
 for (const [name, schema] of [
   ['bench-result-1', resultJsonSchema()],
   ['recipe-1', recipeJsonSchema()],
-  ['serve-config', configJsonSchema()],
+  ['serve-config-1', configJsonSchema()],
   ['sweep-1', sweepJsonSchema()],
 ]) {
   const file = new URL(`../schemas/${name}.json`, import.meta.url);

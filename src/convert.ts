@@ -7,7 +7,7 @@ import type { Program } from './program/program.js';
 import type { ValueFormat } from './program/value-formats.js';
 import type { FlexiblePlan } from './engine/flexible.js';
 import { valueFormat } from './engine/options.js';
-import { espBytes } from './file/source.js';
+import { openEsp } from './file/source.js';
 import { EspalierError, invalid } from './errors.js';
 import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
@@ -38,9 +38,7 @@ export async function convertModel(
     throw invalid('INVALID_ARGUMENT', 'destination', 'a path', destination);
   }
   const values = valueFormat(options?.values ?? 'float32');
-  const esp = await espBytes(source);
-  const read = { model: esp === null ? await importModel(source, options) : await readEsp(esp) };
-  const bytes = await converted(read, values);
+  const bytes = await converted(await openModel(source, options), values);
   if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
   return bytes;
 }
@@ -52,8 +50,20 @@ export async function fromLayersModel(model: LayersModel, options?: ConvertOptio
   return converted({ model: await importLayersModel(model) }, values);
 }
 
-async function readEsp(bytes: Uint8Array): Promise<Network | Program> {
-  return (await import('./file/network.js')).readSource(bytes);
+/** What a source holds. */
+export interface OpenedModel {
+  /** The program of an .esp file; a network where the file holds one, and of every other source. */
+  model: Network | Program;
+  /** Bytes of the .esp file; null for other sources. */
+  readonly fileBytes: number | null;
+}
+
+/** Reads any source that loadModel takes, once. Throws as importModel does. */
+export async function openModel(source: string | Uint8Array, options?: ImportOptions): Promise<OpenedModel> {
+  const esp = await openEsp(source);
+  if (esp === null) return { model: await importModel(source, options), fileBytes: null };
+  const { readEsp } = await import('./file/network.js');
+  return { model: readEsp(esp), fileBytes: esp.bytes.length };
 }
 
 /**
@@ -115,9 +125,14 @@ export async function planOf(network: Network): Promise<Program | FlexiblePlan> 
   };
 }
 
-/** The program of any source that importModel takes, its matrices CSR. */
-export async function programOf(source: string | Uint8Array, options?: ConvertOptions): Promise<Program> {
-  return compileNetwork(await importModel(source, options));
+/**
+ * The program of any source that loadModel takes, its matrices CSR.
+ * @throws UNSUPPORTED_FORMAT for an .esp file of flexible sizes, which has none yet; else as loadModel does.
+ */
+export async function programOf(source: string | Uint8Array): Promise<Program> {
+  const esp = await openEsp(source);
+  if (esp === null) return compileNetwork(await importModel(source));
+  return (await import('./file/read.js')).readProgram(esp);
 }
 
 /**

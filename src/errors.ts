@@ -43,6 +43,10 @@ export interface ErrorDetails {
   [key: string]: unknown;
 }
 
+/**
+ * The one error of the package. `code` is for programs (see ERROR_CODES: none ever changes its meaning), `message` for
+ * people (it names the parameter, what was expected and what came), and `details` holds the same as values.
+ */
 export class EspalierError extends Error {
   override readonly name = 'EspalierError';
   readonly code: ErrorCode;

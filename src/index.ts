@@ -1,6 +1,5 @@
 export { EspalierError, ERROR_CODES, type ErrorCode, type ErrorDetails } from './errors.js';
-export { loadModel } from './load.js';
-export type { LoadOptions } from './engine/options.js';
+export { loadModel, type LoadOptions } from './load.js';
 export type { ValueFormat } from './program/value-formats.js';
 export { csrFromDense } from './engine/csr.js';
 export type { Csr } from './engine/addon.js';

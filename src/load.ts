@@ -1,8 +1,17 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
-import { holdsNetwork, readCodedProgram } from './file/read.js';
+import { readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
-import { addonOptions, type LoadOptions } from './engine/options.js';
-import { espBytes } from './file/source.js';
+import { addonOptions, type EngineOptions } from './engine/options.js';
+import { invalid } from './errors.js';
+import { openEsp } from './file/source.js';
+
+export interface LoadOptions extends EngineOptions {
+  /**
+   * Whether the checksum of an .esp file is verified, default true: it costs about a millisecond for each few MB, and
+   * finds a file that a disk or a transfer changed. What memory safety needs is checked either way.
+   */
+  readonly checksum?: boolean;
+}
 
 /**
  * Loads a model that is ready to run.
@@ -12,21 +21,29 @@ import { espBytes } from './file/source.js';
  * @throws EspalierError: NOT_FOUND, INVALID_MODEL, UNSUPPORTED_FORMAT, UNSUPPORTED_LAYER, INVALID_ARGUMENT,
  *   LIMIT_EXCEEDED, IO_FAILED, ADDON_MISSING.
  */
-export async function loadModel(source: string | Uint8Array, options?: LoadOptions): Promise<Model> {
-  const checked = addonOptions(options);
-  const bytes = await espBytes(source);
-  if (bytes === null) {
+export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
+  }
+  const { checksum = true, ...engine } = options;
+  if (typeof checksum !== 'boolean') {
+    throw invalid('INVALID_ARGUMENT', 'checksum', 'true or false', checksum);
+  }
+  const checked = addonOptions(engine);
+  const esp = await openEsp(source, { checksum });
+  if (esp === null) {
     const { importModel, planOf } = await import('./convert.js');
     return new Model(await planOf(await importModel(source)), checked);
   }
-  if (holdsNetwork(bytes)) {
+  if (esp.holds === 'network') {
     const [{ planOf }, { readNetwork }] = await Promise.all([
       import('./convert.js'),
       import('./file/network.js'),
     ]);
-    return new Model(await planOf(readNetwork(bytes)), checked);
+    return new Model(await planOf(readNetwork(esp)), checked);
   }
   // What was read here is ours alone; what the caller handed in stays the caller's.
-  const ours = typeof source === 'string' && bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined;
-  return new Model(readCodedProgram(bytes), checked, ours);
+  const { buffer } = esp.bytes;
+  const ours = typeof source === 'string' && buffer instanceof ArrayBuffer ? buffer : undefined;
+  return new Model(readCodedProgram(esp), checked, ours);
 }

@@ -1,7 +1,7 @@
 /** What takes turns in bench:kernels: our own engine and its dense rivals, each one Dense layer (matrix, bias, relu). */
 import { createRequire } from 'node:module';
 import { csrFromDense, loadModel } from '../../dist/index.js';
-import { toOnnx } from '../../dist/export/onnx/graph.js';
+import { toOnnx } from '../../dist/export/onnx/index.js';
 import { seededRandom } from '../../dist/measure/race/statistics.js';
 import { onednn } from './native.mjs';
 

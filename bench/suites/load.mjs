@@ -1,6 +1,6 @@
 /** From the bytes of a file to a model that has answered once, beside onnxruntime-node. See race.mjs for how it is run. */
 import { loadModel } from '../../dist/index.js';
-import { toOnnx } from '../../dist/export/onnx/graph.js';
+import { toOnnx } from '../../dist/export/onnx/index.js';
 import { espBytes } from '../../dist/measure/source.js';
 import { networkOf } from '../networks.mjs';
 import { finish, networksOf, report, timeAll } from './race.mjs';

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import benny from 'benny';
 import { writeFileAtomic } from '../../dist/files.js';
 import { compareOutputs, inputsOf } from '../../dist/measure/race/runner.js';
-import { toOnnx } from '../../dist/export/onnx/graph.js';
+import { toOnnx } from '../../dist/export/onnx/index.js';
 import { AGAINST, OWN } from '../../dist/measure/race/roster.js';
 import { espBytes } from '../../dist/measure/source.js';
 import { ascending, quantile } from '../../dist/measure/race/statistics.js';

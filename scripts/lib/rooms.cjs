@@ -10,9 +10,12 @@
 const ROOMS = [
   ['errors', 'the one error, its codes, and how messages describe what came', ''],
   ['package', 'the folder and version of this package', ''],
+  ['door', 'what leaves a public door: any failure as an EspalierError', 'errors'],
+  ['bounded', 'untrusted work in a thread of its own, within time and memory', 'errors door'],
   ['random', 'seeded random numbers', ''],
   ['progress', 'what a long run tells of its progress', ''],
   ['metrics', 'how well predictions meet what is true: losses, accuracy', ''],
+  ['safetensors', 'safetensors files with a checksum: what `.esp` files and checkpoints are', 'errors'],
   ['files', 'files written whole or not at all; reading what may be missing', 'errors'],
   ['network', 'what a network is, as plain data; shapes; `layers/`: one file a layer kind', 'errors'],
   [
@@ -20,7 +23,7 @@ const ROOMS = [
     'what the engine does, as plain data: the contract, its checks and its value formats',
     'errors',
   ],
-  ['file', 'Program or Network ↔ `.esp`', 'errors network program'],
+  ['file', 'Program or Network ↔ `.esp`', 'errors safetensors network program'],
   ['import', 'model files of each source format → Network', 'errors network'],
   ['reference', 'plain executor of a Network: the oracle of the tests', 'errors network'],
   [
@@ -39,7 +42,7 @@ const ROOMS = [
     'source → `.esp`: import, compile, CSR by the addon, file',
     'errors files network program import compile file export engine',
   ],
-  ['load', '`loadModel`: source or `.esp` → Model', 'file engine convert'],
+  ['load', '`loadModel`: source or `.esp` → Model', 'errors file engine convert'],
   [
     'index',
     'the door `espalier`: all of inference',
@@ -55,7 +58,7 @@ const ROOMS = [
   [
     'train',
     'the fit loop, checkpoints, and tfjs models from and to files',
-    'errors random progress metrics files network import export table tensorflow',
+    'errors safetensors random progress metrics files network import export table tensorflow',
   ],
   [
     'prune',
@@ -84,7 +87,7 @@ const ROOMS = [
   [
     'cli',
     'the commands; what trains or measures by dynamic import',
-    'errors package progress metrics files program export engine convert load table inspect train recipe measure report sweep serve predict setup',
+    'errors package door progress metrics files program export engine convert load table inspect train recipe measure report sweep serve predict setup',
   ],
 ].map(([name, job, imports]) => ({ name, job, imports: imports.split(' ').filter(Boolean) }));
 

@@ -17,7 +17,7 @@ export interface DataOptions extends SplitOptions {
   target: string;
 }
 
-export const share = (name: string) =>
+export const shareOption = (name: string) =>
   numberOption(name, 'a number from 0, below 1', (value) => value >= 0 && value < 1);
 
 /** The options that say which rows do what, for the commands that read a table; `stored`: a model may know them. */
@@ -27,12 +27,17 @@ export function addSplitOptions(command: Command, stored = false): Command {
     .option('--split <column>', `column that says train, validation or test; it is no input${by}`)
     .option('--group-by <column>', 'rows with the same value here stay in one part; it is no input')
     .option(
-      '--validation-share <share>',
+      '--validation-share <shareOption>',
       'share of rows (or groups) to choose by',
-      share('validation-share'),
+      shareOption('validation-share'),
       0.1,
     )
-    .option('--test-share <share>', 'share of rows (or groups) held out', share('test-share'), 0.1)
+    .option(
+      '--test-share <shareOption>',
+      'share of rows (or groups) held out',
+      shareOption('test-share'),
+      0.1,
+    )
     .option('--split-seed <number>', 'which rows these are', wholeOption('split-seed', 0), 1);
 }
 

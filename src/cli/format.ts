@@ -11,6 +11,6 @@ export function percent(value: number | null): string {
 }
 
 /** "[batch, 28, 28, 1]". */
-export function shapeText(shape: readonly (number | null)[]): string {
+export function shapeWithBatch(shape: readonly (number | null)[]): string {
   return `[${shape.map((extent, axis) => (extent === null ? (axis === 0 ? 'batch' : '?') : extent)).join(', ')}]`;
 }

@@ -48,7 +48,7 @@ export function printResult(
 /** Prints the plan, traps and all; a plan that would be refused is shown first and then refused. */
 export async function dryRun(shared: Shared): Promise<void> {
   const { planRun } = await import('../recipe/train-and-prune.js');
-  const { describePlan, describeScan } = await import('../recipe/chart.js');
+  const { describePlan, describeScan } = await import('./plan-text.js');
   const { recipe } = shared;
   const { scan, ...plan } = await planRun({
     ...shared,
@@ -64,11 +64,11 @@ export async function dryRun(shared: Shared): Promise<void> {
 
 /** Prunes while it trains; what `espalier prune` and `espalier train --sparsity` do. */
 export async function pruneAndPrint(shared: Shared, output: string): Promise<void> {
-  const { pruneModel } = await import('../recipe/train-and-prune.js');
+  const { trainAndPrune } = await import('../recipe/train-and-prune.js');
   const { progress } = shared;
   const { signal, release } = interruptSignal();
   try {
-    const result = await pruneModel({ ...shared, output, signal });
+    const result = await trainAndPrune({ ...shared, output, signal });
     progress.stop();
     printResult(result, output, () => printLayers(result.layers, result.sparsity));
   } finally {

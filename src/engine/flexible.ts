@@ -21,6 +21,10 @@ interface Fixed {
   dispose(): void;
 }
 
+/**
+ * The models that a flexible model has become so far, one for each set of input shapes. Compiling takes milliseconds,
+ * so the last MOST_SHAPES that were used are kept; those that bound functions run on are kept as long as this lives.
+ */
 export class ShapeCache<Model extends Fixed> {
   readonly #models = new Map<string, Model>();
   /** Those that callers hold functions of: never dropped. */

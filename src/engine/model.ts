@@ -59,6 +59,11 @@ export interface Explanation {
   readonly batch: number;
 }
 
+/**
+ * A model ready to run, made by loadModel. A sample is float32 numbers, row-major; a call takes a batch of any size, its
+ * weights are packed for the batch when it first comes. `run` computes off the event loop, `runSync` and bound functions
+ * on the caller's thread. After `dispose` every call throws DISPOSED.
+ */
 export class Model {
   readonly inputs: readonly Port[];
   readonly outputs: readonly Port[];

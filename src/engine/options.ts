@@ -1,4 +1,4 @@
-/** Options of loadModel. */
+/** Options of loadModel that the engine heeds. */
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
@@ -6,7 +6,7 @@ import { describe, invalid } from '../errors.js';
 import { VALUE_FORMATS, type ValueFormat } from '../program/value-formats.js';
 import type { AddonOptions, IsaName } from './addon.js';
 
-export interface LoadOptions {
+export interface EngineOptions {
   /**
    * Threads that a call may use, from 1 to 1024. Default: the physical cores that this process may use, at most 8; in a
    * worker thread 1. Layers too small to gain from threads use fewer.
@@ -41,7 +41,7 @@ const MOST_THREADS = 1024;
 const DEFAULT_MOST_THREADS = 8;
 
 /** Checked, with defaults. Throws INVALID_ARGUMENT. */
-export function addonOptions(options: LoadOptions = {}): AddonOptions {
+export function addonOptions(options: EngineOptions = {}): AddonOptions {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { espBytes } from '../file/source.js';
+import { openEsp } from '../file/source.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import type { ImportOptions } from '../import/index.js';
@@ -66,7 +66,7 @@ async function networkOf(source: string | Uint8Array | Network, options: ImportO
       throw invalid('INVALID_ARGUMENT', 'source', 'a path, the bytes of a model or a Network', source);
     return source;
   }
-  const esp = await espBytes(source);
+  const esp = await openEsp(source);
   if (esp === null) return (await import('../import/index.js')).importModel(source, options);
   const { readProgram } = await import('../file/read.js');
   return (await import('./from-program.js')).networkOfProgram(readProgram(esp));

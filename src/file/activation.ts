@@ -1,7 +1,7 @@
 /** An activation as JSON. */
 import type { Activation, ActivationKind } from '../program/program.js';
 import { invalid } from '../errors.js';
-import { isObject } from './safetensors.js';
+import { isObject } from '../safetensors.js';
 
 export type Json = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 /** JSON of a file, taken apart: each part is checked before it is used. */
 import type { EspalierError } from '../errors.js';
 import { invalid } from '../errors.js';
-import { isObject } from './safetensors.js';
+import { isObject } from '../safetensors.js';
 
 /** No list of a network or program comes near it. */
 const MOST_ENTRIES = 2 ** 20;

@@ -3,16 +3,18 @@
  * and their settings are JSON, the weights matrices as those of a program (docs/format.md).
  */
 import { checkMatrix } from '../program/check.js';
+import { denseValues } from '../program/dense.js';
 import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { layerKind } from '../network/layers/registry.js';
 import type { TimeDistributedSettings } from '../network/layers/wrappers.js';
 import { isFlexible } from '../network/specialise.js';
 import type { DType, Layer, Network, Node, Port, Tensor, Value } from '../network/types.js';
+import { opened, type EspFile } from './esp.js';
 import { bad, list, object, text, whole, type Json } from './json.js';
 import { PoolReader, PoolWriter } from './pools.js';
-import { decodedMatrices, holdsNetwork, readProgram } from './read.js';
-import { isObject, parseStrictJson, readSafetensors, writeSafetensors } from './safetensors.js';
+import { decodedMatrices, readProgram } from './read.js';
+import { isObject, writeSafetensors } from '../safetensors.js';
 import { writeMatrix, type CsrOf } from './write.js';
 
 export const NETWORK_VERSION = 1;
@@ -68,18 +70,18 @@ export function writeNetwork(network: Network, csr: CsrOf): Uint8Array {
 }
 
 /** What an .esp file holds: a program, or a network of flexible sizes. */
-export function readSource(bytes: Uint8Array): Program | Network {
-  return holdsNetwork(bytes) ? readNetwork(bytes) : readProgram(bytes);
+export function readEsp(file: EspFile): Program | Network {
+  return file.holds === 'network' ? readNetwork(file) : readProgram(file);
 }
 
 /**
- * The file is not trusted: every index is checked here, settings to be plain data. That shapes, settings and weights fit
+ * The network of an .esp file, opened or as its bytes. The file is not trusted: every index is checked here, settings to be plain data. That shapes, settings and weights fit
  * each other is found out when shapes are inferred from the inputs' (network/specialise.ts), before anything is computed.
  * Throws INVALID_MODEL, UNSUPPORTED_FORMAT.
  */
-export function readNetwork(bytes: Uint8Array): Network {
-  const { metadata, tensors } = readSafetensors(bytes);
-  const json = object(parseStrictJson(metadata.network ?? '', 'the network'), 'network');
+export function readNetwork(file: EspFile | Uint8Array): Network {
+  const { bytes, holds, json, tensors } = opened(file);
+  if (holds !== 'network') throw bad('__metadata__.network', 'a network', 'a program');
   if (json.version !== NETWORK_VERSION) {
     throw invalid('UNSUPPORTED_FORMAT', 'version', `${NETWORK_VERSION}`, json.version);
   }
@@ -138,14 +140,7 @@ function denseMatrices(matrices: readonly Matrix[], fileBytes: number): Float32A
     if (left < 0)
       throw bad(what, `weights in proportion to a file of ${fileBytes} bytes`, matrix.rows * matrix.cols);
     checkMatrix(matrix, what);
-    if (matrix.format === 'dense') return matrix.values;
-    const out = new Float32Array(matrix.rows * matrix.cols);
-    for (let row = 0; row < matrix.rows; row++) {
-      for (let at = matrix.rowPtr[row] as number; at < (matrix.rowPtr[row + 1] as number); at++) {
-        out[row * matrix.cols + (matrix.colIdx[at] as number)] = matrix.values[at] as number;
-      }
-    }
-    return out;
+    return denseValues(matrix);
   });
 }
 

@@ -3,7 +3,7 @@
  * of the program, so that the header stays small however many layers there are. What is read must be used up.
  */
 import { EspalierError, invalid } from '../errors.js';
-import type { SafeDType, SafeParts, SafeTensor } from './safetensors.js';
+import type { SafeDType, SafeParts, SafeTensor } from '../safetensors.js';
 
 /** In the order in which they lie in the file: wide types first, which keeps each aligned. */
 const POOLS = {

@@ -11,37 +11,32 @@ import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../p
 import type { ProgramPort, ProgramValue } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { bytesOf, valueBytes, type CodedMatrix, type CodedProgram } from './coded.js';
+import { opened, type EspFile } from './esp.js';
 import { bad, list, object, text, whole, type Json } from './json.js';
 import { OPERATION_CODECS, type OperationCodec } from './operations.js';
 import { PoolReader } from './pools.js';
 import { MAX_BITS, decodeRuns } from './runs.js';
-import { parseStrictJson, readSafetensors } from './safetensors.js';
 import { MAX_TOPS, decodeValues, topBits, type CodedValues, type ValueDType } from './values.js';
 
 /** Rows a file may have without holding anything for them; beyond, its bytes must grow with them. */
 const FREE_ROWS = 2 ** 20;
 
-/** Whether these are the first bytes of a safetensors file (and so of an .esp, if any of the formats read here). */
-export function looksLikeEsp(bytes: Uint8Array): boolean {
-  return bytes.length > 8 && bytes[8] === 0x7b && bytes[7] === 0;
-}
-
 /**
- * Large arrays of the program are views of `bytes`, which must stay unchanged as long as it is used.
- * Throws INVALID_MODEL telling what is wrong, UNSUPPORTED_FORMAT for another version or kind of file.
+ * The program of an .esp file, opened or as its bytes. Large arrays of the program are views of these, which must stay
+ * unchanged as long as it is used. Throws INVALID_MODEL telling what is wrong, UNSUPPORTED_FORMAT for another version or kind of file.
  */
-export function readProgram(bytes: Uint8Array): Program {
-  return read(bytes, decoded, checkMatrix);
+export function readProgram(file: EspFile | Uint8Array): Program {
+  return read(opened(file), decoded, checkMatrix);
 }
 
 /**
- * As readProgram, but the matrices stay coded, as views of `bytes`: for the addon, which decodes and checks them. Only
+ * As readProgram, but the matrices stay coded, as views of the bytes: for the addon, which decodes and checks them. Only
  * their lengths are checked here.
  */
-export function readCodedProgram(bytes: Uint8Array): CodedProgram {
+export function readCodedProgram(file: EspFile | Uint8Array): CodedProgram {
   const leave = (): void => undefined;
   // The reader passes matrices on and looks at nothing but rows and cols.
-  return read(bytes, coded as unknown as Make, leave) as unknown as CodedProgram;
+  return read(opened(file), coded as unknown as Make, leave) as unknown as CodedProgram;
 }
 
 /** A matrix of the file, its lengths known to fit. */
@@ -67,23 +62,12 @@ function coded({ runs, values, ...matrix }: StoredMatrix): CodedMatrix {
   return { format: 'coded', ...matrix, runs: bytesOf(runs), ...valueBytes(values) };
 }
 
-function read(bytes: Uint8Array, make: Make, checkWeight: typeof checkMatrix): Program {
-  const { metadata, tensors } = readSafetensors(bytes);
-  if (metadata.format !== 'espalier') {
-    throw invalid(
-      'UNSUPPORTED_FORMAT',
-      '__metadata__.format',
-      '"espalier" (a file of espalier)',
-      metadata.format,
-    );
-  }
-  if (metadata.program === undefined && metadata.network !== undefined) {
+function read(file: EspFile, make: Make, checkWeight: typeof checkMatrix): Program {
+  const { bytes, json, tensors } = file;
+  if (file.holds === 'network') {
     const expected = 'a program (this is a network of flexible sizes: loadModel and convertModel take it)';
     throw invalid('UNSUPPORTED_FORMAT', '__metadata__', expected, 'a network');
   }
-  if (metadata.program === undefined)
-    throw invalid('INVALID_MODEL', '__metadata__.program', 'a string', undefined);
-  const json = object(parseStrictJson(metadata.program, 'the program'), 'program');
   if (json.version !== PROGRAM_VERSION) throw unsupportedVersion(json.version);
   keys(json, 'program', ['version', 'name', 'inputs', 'outputs', 'matrices', 'operations']);
 
@@ -128,12 +112,6 @@ function read(bytes: Uint8Array, make: Make, checkWeight: typeof checkMatrix): P
   };
   checkProgram(program, checkWeight);
   return program;
-}
-
-/** Whether the file holds a network (file/network.ts), not a program. Throws INVALID_MODEL for what is no such file. */
-export function holdsNetwork(bytes: Uint8Array): boolean {
-  const { metadata } = readSafetensors(bytes);
-  return metadata.format === 'espalier' && metadata.program === undefined && metadata.network !== undefined;
 }
 
 /** The table of matrices, decoded. */

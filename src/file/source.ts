@@ -1,15 +1,25 @@
-/** Reading .esp files, and telling them from other sources. */
+/** Opening .esp files, and telling them from other sources: a source is read once, and its head parsed once. */
 import { open, stat } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
-import { looksLikeEsp } from './read.js';
+import { looksLikeEsp, parseEsp, type EspFile } from './esp.js';
 
 const MAX_FILE_BYTES = 2 ** 32;
 
 /**
- * The bytes of an .esp source (a path, or the bytes themselves), or null where it starts otherwise: then its kind is
- * for the importer to tell. Throws INVALID_ARGUMENT, NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED.
+ * An .esp source (a path, or the bytes themselves) with its head read, or null where it starts otherwise: then its kind
+ * is for the importer to tell.
+ * @param options.checksum whether to verify the file's checksum, default true.
+ * @throws EspalierError: INVALID_ARGUMENT, NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED, INVALID_MODEL, UNSUPPORTED_FORMAT.
  */
-export async function espBytes(source: string | Uint8Array): Promise<Uint8Array | null> {
+export async function openEsp(
+  source: string | Uint8Array,
+  options?: { readonly checksum?: boolean },
+): Promise<EspFile | null> {
+  const bytes = await espBytes(source);
+  return bytes === null ? null : parseEsp(bytes, options);
+}
+
+async function espBytes(source: string | Uint8Array): Promise<Uint8Array | null> {
   if (source instanceof Uint8Array) return looksLikeEsp(source) ? source : null;
   if (typeof source !== 'string' || source === '') {
     throw invalid('INVALID_ARGUMENT', 'source', 'a path or the bytes of a model', source);

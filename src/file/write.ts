@@ -5,7 +5,7 @@ import { EspalierError } from '../errors.js';
 import { OPERATION_CODECS, type OperationCodec, type WriteContext } from './operations.js';
 import { PoolWriter } from './pools.js';
 import { encodeRuns, runBytes } from './runs.js';
-import { writeSafetensors } from './safetensors.js';
+import { writeSafetensors } from '../safetensors.js';
 import { encodeValues } from './values.js';
 
 /** The non-zeros of a dense matrix: csrFromDense. */

@@ -1,12 +1,10 @@
 /** How good one model is on held-out data, and a second beside it: predictions by our own engine, no TensorFlow. */
 import type { Program } from '../program/program.js';
-import { compileNetwork, importModel } from '../convert.js';
+import { programOf } from '../convert.js';
 import { Model } from '../engine/model.js';
 import { roundValues, type ValueFormat } from '../program/value-formats.js';
 import { addonOptions, valueFormat } from '../engine/options.js';
-import { espBytes } from '../file/source.js';
 import { invalid } from '../errors.js';
-import { readProgram } from '../file/read.js';
 import { writeProgram } from '../file/write.js';
 import {
   Dataset,
@@ -85,11 +83,6 @@ export interface Analysis {
 
 const BATCH = 4096;
 
-async function programFrom(source: string): Promise<Program> {
-  const bytes = await espBytes(source);
-  return bytes === null ? compileNetwork(await importModel(source)) : readProgram(bytes);
-}
-
 function layersOf(program: Program): LayerSparsity[] {
   return program.operations.flatMap((operation) => {
     if (operation.op !== 'linear') return [];
@@ -109,16 +102,20 @@ async function predict(model: Model, dataset: Dataset, rows: Uint32Array): Promi
   return predicted;
 }
 
+/** What models are measured on: the rows that were held out, and which of them the samples are. */
+interface HeldOut {
+  readonly dataset: Dataset;
+  readonly rows: Uint32Array;
+  readonly drawn: Uint32Array;
+  readonly threads: number | undefined;
+}
+
 async function analyzeOne(
   source: string,
-  dataset: Dataset,
-  rows: Uint32Array,
-  drawn: Uint32Array,
-  threads: number | undefined,
+  program: Program,
+  { dataset, rows, drawn, threads }: HeldOut,
   values?: ValueFormat,
 ): Promise<{ analysis: ModelAnalysis; predicted: Float32Array }> {
-  const read = await programFrom(source);
-  const program = values === undefined ? read : roundValues(read, values);
   const model = new Model(program, addonOptions({ threads }));
   try {
     if (model.inputs.length !== 1 || model.outputs.length !== 1) {
@@ -173,16 +170,10 @@ function compare(
 
 async function preprocessingFor(options: AnalyzeOptions, table: Table): Promise<Preprocessing> {
   const { a, b, target } = options;
-  const stored = (await storedBeside(a)) ?? (b === undefined ? undefined : await storedBeside(b));
+  // An .esp file has it beside it too, if it was put there; none is no mistake.
+  const stored = (await readPreprocessing(a)) ?? (b === undefined ? undefined : await readPreprocessing(b));
   const split = options.split ?? stored?.split ?? { seed: 1, validation: 0.1, test: 0.1 };
   return stored === undefined ? plainPreprocessing(table, target, split) : { ...stored, split, target };
-}
-
-/** An .esp file has it beside it too, if it was put there; none is no mistake. */
-async function storedBeside(source: string): Promise<Preprocessing | undefined> {
-  // Says that there is no such source, where there is none.
-  await espBytes(source);
-  return readPreprocessing(source);
 }
 
 /**
@@ -198,6 +189,8 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   }
   if (typeof options.data === 'string') say?.(`reading ${options.data}`);
   const table = typeof options.data === 'string' ? await readTable(options.data) : options.data;
+  const first = await programOf(a);
+  const second = b === undefined || b === a ? first : await programOf(b);
   const preprocessing = await preprocessingFor(options, table);
   const all = options.allRows === true;
   const heldOutAll = { seed: 1, validation: 0.1, test: 0 };
@@ -208,8 +201,10 @@ export async function analyze(options: AnalyzeOptions): Promise<Analysis> {
   );
   const rows = all ? Uint32Array.from({ length: table.rows }, (_, row) => row) : dataset.split.test;
   const drawn = shuffled(Uint32Array.from(rows.keys()), seed).slice(0, samples);
-  const one = await analyzeOne(a, dataset, rows, drawn, threads);
-  const two = b === undefined ? undefined : await analyzeOne(b, dataset, rows, drawn, threads, values);
+  const heldOut: HeldOut = { dataset, rows, drawn, threads };
+  const one = await analyzeOne(a, first, heldOut);
+  const rounded = values === undefined ? second : roundValues(second, values);
+  const two = b === undefined ? undefined : await analyzeOne(b, rounded, heldOut, values);
   return {
     format: 'espalier-analysis',
     version: 1,

@@ -1,6 +1,7 @@
 /** What an .esp file holds, beside the same weights as dense float32. */
 import { readNetwork } from '../file/network.js';
-import { holdsNetwork, readCodedProgram, readProgram } from '../file/read.js';
+import { parseEsp, type EspFile } from '../file/esp.js';
+import { readCodedProgram, readProgram } from '../file/read.js';
 import { weightCount } from '../program/dense.js';
 import { networkWeightSize, sizeOf, weightSize, weightTensors, type Size } from './sizes.js';
 
@@ -25,13 +26,14 @@ export async function espSizes(
   always: boolean,
   compressing: () => void,
 ): Promise<EspSizes> {
-  const { raw, weights, nonZero, dense } = holdsNetwork(bytes) ? ofNetwork(bytes) : ofProgram(bytes);
+  const esp = parseEsp(bytes);
+  const { raw, weights, nonZero, dense } = esp.holds === 'network' ? ofNetwork(esp) : ofProgram(esp);
   const much = Math.max(raw, bytes.length) > MUCH;
   if (much && !always)
     return { dense: { raw, gzip: null }, esp: { raw: bytes.length, gzip: null }, weights, nonZero };
   if (much) compressing();
-  const [asDense, esp] = await Promise.all([dense(), sizeOf(bytes)]);
-  return { dense: asDense, esp, weights, nonZero };
+  const [asDense, asEsp] = await Promise.all([dense(), sizeOf(bytes)]);
+  return { dense: asDense, esp: asEsp, weights, nonZero };
 }
 
 interface Held {
@@ -41,20 +43,20 @@ interface Held {
   readonly dense: () => Promise<Size>;
 }
 
-function ofProgram(bytes: Uint8Array): Held {
+function ofProgram(esp: EspFile): Held {
   let [raw, weights, nonZero] = [0, 0, 0];
-  for (const operation of readCodedProgram(bytes).operations) {
+  for (const operation of readCodedProgram(esp).operations) {
     raw += weightCount(operation) * Float32Array.BYTES_PER_ELEMENT;
     if (!('weight' in operation)) continue;
     const { rows, cols, nnz } = operation.weight;
     weights += rows * cols;
     nonZero += nnz;
   }
-  return { raw, weights, nonZero, dense: () => weightSize(readProgram(bytes)) };
+  return { raw, weights, nonZero, dense: () => weightSize(readProgram(esp)) };
 }
 
-function ofNetwork(bytes: Uint8Array): Held {
-  const network = readNetwork(bytes);
+function ofNetwork(esp: EspFile): Held {
+  const network = readNetwork(esp);
   let [weights, nonZero] = [0, 0];
   let raw = 0;
   for (const data of new Set(weightTensors(network).map((tensor) => tensor.data))) raw += data.byteLength;

@@ -1,10 +1,8 @@
 /** What a model is and what the engine makes of it, as data: `espalier inspect`. */
 import type { Operation, Program } from '../program/program.js';
-import { importModel, planOf } from '../convert.js';
+import { openModel, planOf } from '../convert.js';
 import { Model, type Explanation, type Port } from '../engine/model.js';
-import { addonOptions, type LoadOptions } from '../engine/options.js';
-import { espBytes } from '../file/source.js';
-import { readSource } from '../file/network.js';
+import { addonOptions, type EngineOptions } from '../engine/options.js';
 import type { ImportOptions } from '../import/index.js';
 import type { Network } from '../network/types.js';
 
@@ -70,11 +68,10 @@ export interface Inspection {
 /** Inspects any source that loadModel takes, at a batch size. Throws as loadModel does. */
 export async function inspectModel(
   source: string,
-  options: LoadOptions & ImportOptions & { readonly batch?: number } = {},
+  options: EngineOptions & ImportOptions & { readonly batch?: number } = {},
 ): Promise<Inspection> {
   const { batch = 1, maxMemory, ...load } = options;
-  const bytes = await espBytes(source);
-  const read = bytes === null ? await importModel(source, { maxMemory }) : readSource(bytes);
+  const { model: read, fileBytes } = await openModel(source, { maxMemory });
   const network = 'layers' in read ? read : null;
   // Where sizes are flexible there is a program only once those of the inputs are known.
   const plan = 'layers' in read ? await planOf(read) : read;
@@ -91,8 +88,8 @@ export async function inspectModel(
     const nonZero = sum((o) => o.nnz);
     return {
       name: plan.name,
-      format: bytes === null ? 'network' : 'esp',
-      fileBytes: bytes?.length ?? null,
+      format: fileBytes === null ? 'network' : 'esp',
+      fileBytes,
       inputs: model.inputs,
       outputs: model.outputs,
       layers: network === null ? null : network.layers.map((_, index) => layerSummary(network, index)),

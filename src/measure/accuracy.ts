@@ -1,11 +1,9 @@
 /** How good the measured network is on a table of held-out rows, beside the dense one: for `espalier bench --data`. */
 import type { Program } from '../program/program.js';
-import { compileNetwork, importModel } from '../convert.js';
+import { programOf } from '../convert.js';
 import { Model } from '../engine/model.js';
 import { addonOptions } from '../engine/options.js';
-import { espBytes } from '../file/source.js';
 import { invalid } from '../errors.js';
-import { readProgram } from '../file/read.js';
 import { Dataset, plainPreprocessing, readPreprocessing } from '../table/dataset.js';
 import type { Metrics } from '../metrics.js';
 import { readTable, type Table } from '../table/table.js';
@@ -33,11 +31,6 @@ export async function readAccuracyData(
   return { table: await readTable(data), path: data, target, split, threads };
 }
 
-async function programFrom(source: string): Promise<Program> {
-  const bytes = await espBytes(source);
-  return bytes === null ? compileNetwork(await importModel(source)) : readProgram(bytes);
-}
-
 const outputsOf = (program: Program): number =>
   (program.outputs[0]?.shape.slice(1) ?? []).reduce((product: number, extent) => product * (extent ?? 1), 1);
 
@@ -58,7 +51,7 @@ export async function accuracyOf(
   data: AccuracyData,
 ): Promise<Accuracy> {
   const { table, path, target, split, threads } = data;
-  const program = await programFrom(esp);
+  const program = await programOf(esp);
   if (outputsOf(program) > 1) return classification(program, model, dense, data);
   const { a, b, comparison, rows } = await analyze({
     ...{ a: dense ?? model, b: esp, data: table, target, threads },
@@ -135,7 +128,7 @@ async function classification(
   const own = await predictions(program, dataset, rows, threads);
   let beside: Float32Array | undefined;
   if (dense !== undefined) {
-    const other = await programFrom(dense);
+    const other = await programOf(dense);
     if (outputsOf(other) !== width)
       throw invalid('INVALID_MODEL', '--dense', `a model with ${width} outputs`, outputsOf(other));
     beside = await predictions(other, dataset, rows, threads);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { packageFile } from '../package.js';
 import type { Program } from '../program/program.js';
 import { exportModel } from '../export/index.js';
-import { toOnnx } from '../export/onnx/graph.js';
+import { toOnnx } from '../export/onnx/index.js';
 import type { RivalContext } from './race/rival.js';
 import type { Entry, Format } from './race/roster.js';
 import type { Lane } from './race/runner.js';

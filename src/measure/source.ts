@@ -2,9 +2,9 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Program } from '../program/program.js';
-import { programOf } from '../convert.js';
+import { compileNetwork, importModel } from '../convert.js';
 import { withCsr } from '../engine/csr.js';
-import { espBytes as readEsp } from '../file/source.js';
+import { openEsp } from '../file/source.js';
 import { readProgram } from '../file/read.js';
 import { writeProgram } from '../file/write.js';
 import { denseProgram } from '../program/dense.js';
@@ -19,9 +19,9 @@ export interface Source {
 
 /** Throws as loadModel does for what is no model. */
 export async function readSource(model: string): Promise<Source> {
-  const esp = await readEsp(model);
-  if (esp !== null) return { program: denseProgram(readProgram(esp)), esp };
-  const program = denseProgram(await programOf(model));
+  const esp = await openEsp(model);
+  if (esp !== null) return { program: denseProgram(readProgram(esp)), esp: esp.bytes };
+  const program = denseProgram(await compileNetwork(await importModel(model)));
   const json = (await stat(model)).isDirectory() ? join(model, 'model.json') : model;
   return { program, tfjs: json.endsWith('.json') ? json : undefined };
 }

@@ -5,7 +5,14 @@ import { writeFileAtomic } from '../files.js';
 import { storedEncoder, type StoredEncoder } from '../table/stream/encode.js';
 import type { Batch } from '../table/stream/gather.js';
 import { Scores, type ScoreName } from './scores.js';
-import { encoderOf, fileSink, partialName, progressName, standardOutput, type ScoredBatch } from './sink.js';
+import {
+  scoreEncoder,
+  fileSink,
+  partialName,
+  progressName,
+  standardOutput,
+  type ScoredBatch,
+} from './sink.js';
 import { formatOf, openSource } from '../table/stream/source.js';
 
 interface ScorerPort {
@@ -98,14 +105,14 @@ export async function predict(options: PredictOptions): Promise<{ rows: number }
       );
     }
     const names = scoreNames(model);
-    const encoder = await encoderOf(outputFormat, names.length);
+    const encoder = await scoreEncoder(outputFormat, names.length);
     const features = sizeOf(port);
     const encoding = await encoderFor(options, inputFormat, features);
     const source = await openSource(
       { path: input, features, columns: options.columns, keep, batch, encoder: encoding },
       inputFormat,
     );
-    const settings = await settingsOf(options, outputFormat, encoding);
+    const settings = await fingerprintOf(options, outputFormat, encoding);
     const before = options.resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
     const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
     let { bytes } = before;
@@ -218,7 +225,7 @@ function emptyBatch(names: readonly ScoreName[], keep: readonly string[]): Score
 }
 
 /** All that decides the output: a run goes on only where none of it has changed. */
-export async function settingsOf(
+export async function fingerprintOf(
   options: PredictOptions,
   outputFormat: string,
   encoding?: StoredEncoder,

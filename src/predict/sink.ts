@@ -2,7 +2,7 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import type { Scores } from './scores.js';
-import type { Format } from '../table/stream/source.js';
+import type { TableFormat } from '../table/stream/source.js';
 
 export interface ScoredBatch {
   readonly rows: number;
@@ -10,7 +10,7 @@ export interface ScoredBatch {
   readonly scores: Scores;
 }
 
-export interface Encoder {
+export interface ScoreEncoder {
   /** Bytes to append. `first`: nothing was written before. */
   batch(batch: ScoredBatch, first: boolean): Uint8Array;
   /** Bytes after the last batch. */
@@ -21,7 +21,7 @@ export interface Encoder {
 
 const nothing = () => new Uint8Array(0);
 
-export async function encoderOf(format: Format, outputs: number): Promise<Encoder> {
+export async function scoreEncoder(format: TableFormat, outputs: number): Promise<ScoreEncoder> {
   switch (format) {
     case 'csv':
       return csvEncoder();
@@ -36,7 +36,7 @@ export async function encoderOf(format: Format, outputs: number): Promise<Encode
   }
 }
 
-async function csvEncoder(): Promise<Encoder> {
+async function csvEncoder(): Promise<ScoreEncoder> {
   const { default: papa } = await import('papaparse');
   return {
     batch({ rows, kept, scores }, first) {
@@ -81,7 +81,7 @@ function jsonLines({ rows, kept, scores }: ScoredBatch): Uint8Array {
 const NPY_HEADER = 128;
 
 /** The header is of fixed size, so that the rows can be told at the end. */
-function npyEncoder(outputs: number): Encoder {
+function npyEncoder(outputs: number): ScoreEncoder {
   const start = (rows: number) => {
     const shape = outputs === 1 ? `(${rows},)` : `(${rows}, ${outputs})`;
     const bytes = Buffer.alloc(NPY_HEADER, ' ');
@@ -103,7 +103,7 @@ function npyEncoder(outputs: number): Encoder {
 }
 
 /** Arrow IPC stream: after the schema, batches are appended one by one. */
-async function arrowEncoder(): Promise<Encoder> {
+async function arrowEncoder(): Promise<ScoreEncoder> {
   const arrow = await import('apache-arrow');
   const { makeVector, RecordBatchStreamWriter, Table, vectorFromArray } = arrow;
   const types = new Map<string, InstanceType<typeof arrow.DataType>>();

@@ -1,54 +1,18 @@
 /** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what each layer gets. */
 import { EspalierError, invalid } from '../errors.js';
 import { requireMByN } from '../prune/mask/mask.js';
-import { resolveOptions, type LayerOptions, type PruneOptions } from '../prune/loop/options.js';
+import { resolveOptions, type LayerOptions } from '../prune/loop/options.js';
 import { planSchedule } from '../prune/schedule/timeline.js';
-import { ConstantSparsity, PolynomialDecay, type PruningSchedule } from '../prune/schedule/schedule.js';
+import {
+  ConstantSparsity,
+  PolynomialDecay,
+  requireSparsity,
+  type PruningSchedule,
+} from '../prune/schedule/schedule.js';
 import { OneCycleSchedule } from '../prune/schedule/schedules.js';
-import type { LayerRecipe, Recipe } from './recipe.js';
+import { RECIPE_DEFAULTS, sparsityMissing, type LayerRecipe, type Recipe } from './recipe.js';
+import type { PruningPlan, PlannedLayer, PresentLayer } from './planned.js';
 import { traps } from './traps.js';
-
-export interface PlannedLayer {
-  name: string;
-  /** All of its parameters, biases too. */
-  parameters?: number;
-  /** Weights that are pruned: the kernel, not the bias. */
-  weights: number;
-  /** Share of zeros before. */
-  present: number;
-  /** Share of zeros at the end. */
-  target: number;
-}
-
-/** A layer as it is: what can be pruned of it, before anything is decided. */
-export type PresentLayer = Omit<PlannedLayer, 'target'>;
-
-export interface Plan {
-  /** The recipe with every default filled in. */
-  recipe: Recipe & {
-    sparsity: number;
-    epochs: number;
-    warmUp: number;
-    frequency: number;
-    learningRate: number;
-    decay: 'cosine' | 'exponential' | 'constant';
-  };
-  stepsPerEpoch: number;
-  totalEpochs: number;
-  totalSteps: number;
-  /** Steps count from 1. */
-  beginStep: number;
-  endStep: number;
-  layers: PlannedLayer[];
-  /** What pruneLowMagnitude is given. */
-  options: PruneOptions;
-  /** A schedule to `target`, with this plan's steps. */
-  scheduleTo: (target: number) => PruningSchedule;
-  /** What is worth knowing and no trap. */
-  notes: string[];
-  /** Every trap that this plan is near. */
-  warnings: string[];
-}
 
 interface Span {
   beginStep: number;
@@ -56,10 +20,8 @@ interface Span {
   frequency: number;
 }
 
-const USUAL_FREQUENCY = 100;
-
 function makeSchedule(
-  { schedule = 'polynomial', power = 3 }: Pick<Recipe, 'schedule' | 'power'>,
+  { schedule = RECIPE_DEFAULTS.schedule, power = RECIPE_DEFAULTS.power }: Pick<Recipe, 'schedule' | 'power'>,
   target: number,
   initialSparsity: number,
   span: Span,
@@ -78,6 +40,16 @@ function makeSchedule(
   }
 }
 
+/** How long a run is and how it learns. A recipe made in code may hold `undefined`, so each is asked for by itself. */
+function withDefaults(recipe: Recipe) {
+  return {
+    epochs: recipe.epochs ?? RECIPE_DEFAULTS.epochs,
+    warmUp: recipe.warmUp ?? RECIPE_DEFAULTS.warmUp,
+    learningRate: recipe.learningRate ?? RECIPE_DEFAULTS.learningRate,
+    decay: recipe.decay ?? RECIPE_DEFAULTS.decay,
+  };
+}
+
 /** The mean of a layer's number over all weights. */
 function weighted(layers: readonly PresentLayer[], of: (layer: PresentLayer) => number): number {
   const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
@@ -88,12 +60,13 @@ function weighted(layers: readonly PresentLayer[], of: (layer: PresentLayer) => 
 function spanOf(recipe: Recipe, stepsPerEpoch: number): Span {
   // m-by-n masks are made once, in the first step.
   if (recipe.sparsityMByN) return { beginStep: 1, endStep: 1, frequency: 1 };
-  const { epochs = 20, warmUp = 0 } = recipe;
+  const { epochs, warmUp } = withDefaults(recipe);
   const ramp = recipe.ramp ?? Math.max(epochs / 2, 1);
   const begin = recipe.beginStep ?? warmUp * stepsPerEpoch + 1;
   const end = recipe.endStep ?? Math.max(begin + 1, Math.round((warmUp + ramp) * stepsPerEpoch));
   const span = Math.max(1, end - begin);
-  const frequency = recipe.frequency ?? Math.max(1, Math.min(USUAL_FREQUENCY, Math.floor(span / 10)));
+  const frequency =
+    recipe.frequency ?? Math.max(1, Math.min(RECIPE_DEFAULTS.frequency, Math.floor(span / 10)));
   // Where the begin is ours to choose, the last update is made to meet the end.
   const beginStep = recipe.beginStep === undefined && span > frequency ? begin + (span % frequency) : begin;
   if (end <= beginStep) {
@@ -102,7 +75,7 @@ function spanOf(recipe: Recipe, stepsPerEpoch: number): Span {
   return { beginStep, endStep: end, frequency };
 }
 
-function unreached(plan: Plan, detail: string): EspalierError {
+function unreached(plan: PruningPlan, detail: string): EspalierError {
   const { endStep, totalSteps, stepsPerEpoch, totalEpochs } = plan;
   return new EspalierError(
     'UNREACHED_END',
@@ -113,7 +86,7 @@ function unreached(plan: Plan, detail: string): EspalierError {
 }
 
 /** Why the target would not be reached; undefined if it is. */
-function unreachedReason(plan: Plan): string | undefined {
+function unreachedReason(plan: PruningPlan): string | undefined {
   const { recipe, totalSteps } = plan;
   const schedule = plan.scheduleTo(recipe.sparsity);
   const { reachesEnd, finalSparsity, updates } = planSchedule(schedule, totalSteps);
@@ -128,7 +101,7 @@ function unreachedReason(plan: Plan): string | undefined {
 }
 
 /** What the recipe says of one layer; null: it stays dense. */
-export function recipeOf(recipe: Recipe, name: string): LayerRecipe | null {
+export function layerRecipeOf(recipe: Recipe, name: string): LayerRecipe | null {
   const own = Object.hasOwn(recipe.perLayer ?? {}, name) ? recipe.perLayer![name]! : {};
   if (own === false) return null;
   return typeof own === 'number' ? { sparsity: own } : own;
@@ -152,13 +125,11 @@ export function requireKnown(recipe: Recipe, known: readonly string[]): void {
 /** The layers that are pruned, each with its target. Throws INVALID_ARGUMENT. */
 export function planLayers(recipe: Recipe, layers: readonly PresentLayer[]): PlannedLayer[] {
   const planned = layers.flatMap((layer) => {
-    const own = recipeOf(recipe, layer.name);
+    const own = layerRecipeOf(recipe, layer.name);
     if (own === null) return [];
     const target = targetOf(recipe, own);
-    if (target === undefined || !(target >= 0 && target < 1)) {
-      const expected = `a number in [0, 1), by --sparsity or in the recipe, for layer ${layer.name}`;
-      throw invalid('INVALID_ARGUMENT', 'sparsity', expected, target);
-    }
+    if (target === undefined) throw sparsityMissing(layer.name);
+    requireSparsity('sparsity', target);
     return [{ ...layer, target }];
   });
   if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
@@ -177,15 +148,15 @@ export function planPruning(
   stepsPerEpoch: number,
   layers: readonly PresentLayer[],
   known: readonly string[] = layers.map(({ name }) => name),
-): Plan {
-  const { epochs = 20, warmUp = 0, learningRate = 1e-3, decay = 'cosine' } = recipe;
+): PruningPlan {
+  const { epochs, warmUp, learningRate, decay } = withDefaults(recipe);
   requireKnown(recipe, known);
   const planned = planLayers(recipe, layers);
   const targets = new Map(planned.map(({ name, target }) => [name, target]));
   const span = spanOf(recipe, stepsPerEpoch);
   const totalEpochs = warmUp + epochs;
   const present = weighted(planned, (layer) => layer.present);
-  const kind = recipe.schedule ?? (recipe.sparsityMByN ? 'constant' : 'polynomial');
+  const kind = recipe.schedule ?? (recipe.sparsityMByN ? 'constant' : RECIPE_DEFAULTS.schedule);
   const scheduleTo = (target: number, own: LayerRecipe = {}) => {
     const initial = own.initialSparsity ?? recipe.initialSparsity ?? present;
     const settings = { schedule: own.schedule ?? kind, power: own.power ?? recipe.power };
@@ -197,14 +168,14 @@ export function planPruning(
     known
       .filter((name) => !targets.has(name) || Object.hasOwn(recipe.perLayer ?? {}, name))
       .map((name): [string, LayerOptions | false] => {
-        const own = targets.has(name) ? recipeOf(recipe, name) : null;
+        const own = targets.has(name) ? layerRecipeOf(recipe, name) : null;
         if (own === null) return [name, false];
         const { exact, blockSize, blockPooling, sparsityMByN } = own;
         const masks = defined({ exact, blockSize, blockPooling, sparsityMByN });
         return [name, { ...masks, schedule: scheduleTo(targets.get(name)!, own) }];
       }),
   );
-  const plan: Plan = {
+  const plan: PruningPlan = {
     recipe: { ...recipe, sparsity, epochs, warmUp, frequency: span.frequency, learningRate, decay },
     stepsPerEpoch,
     totalEpochs,
@@ -223,7 +194,8 @@ export function planPruning(
   };
   resolveOptions(plan.options);
   const reason = unreachedReason(plan);
-  if (reason !== undefined && (onUnreachedEnd ?? 'error') === 'error') throw unreached(plan, reason);
+  if (reason !== undefined && (onUnreachedEnd ?? RECIPE_DEFAULTS.onUnreachedEnd) === 'error')
+    throw unreached(plan, reason);
   plan.warnings = traps(plan, reason);
   return plan;
 }

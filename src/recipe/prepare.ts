@@ -3,21 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { invalid } from '../errors.js';
-import {
-  Dataset,
-  checkShapes,
-  plainPreprocessing,
-  readPreprocessing,
-  type Preprocessing,
-} from '../table/dataset.js';
+import { Dataset, checkShapes, plainPreprocessing, readPreprocessing } from '../table/dataset.js';
 import { checkFitSettings, stepsPerEpoch, type FitSettings } from '../train/fit.js';
 import { accelerate } from '../train/kernels.js';
 import { modelJsonPath } from '../files.js';
 import { loadLayersModel } from '../train/model-files.js';
-import { TRAINING_FILE, standardise, type RunOptions } from '../train/run.js';
+import { TRAINING_FILE, standardise, type TrainingRunOptions } from '../train/run.js';
 import type { SplitSettings } from '../table/split.js';
 import type { Table } from '../table/table.js';
-import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.js';
+import { loadTensorFlow } from '../tensorflow/load.js';
 import { TRAIN_DEFAULTS, newNetwork, tableOf, type NetworkOptions } from '../train/train.js';
 import { PruneForLatency } from '../prune/which/latency.js';
 import type { PruningPolicy } from '../prune/which/policy.js';
@@ -25,11 +19,13 @@ import { pruneLowMagnitude } from '../prune/loop/prune-low-magnitude.js';
 import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
 import { layerPaths } from '../prune/which/targets.js';
 import { PruneForLatencyOnXNNPack } from '../prune/which/xnnpack.js';
-import { planPruning, requireKnown, type Plan, type PresentLayer } from './plan.js';
-import type { Recipe } from './recipe.js';
+import { planPruning, requireKnown } from './plan.js';
+import type { PresentLayer, PruningPlan } from './planned.js';
+import { RECIPE_DEFAULTS, type Recipe } from './recipe.js';
+import type { ModelWithData } from './model-with-data.js';
 import { scanModel } from './scan.js';
 
-export interface PruneRunOptions extends RunOptions {
+export interface PruneRunOptions extends TrainingRunOptions {
   /**
    * What `espalier train` wrote, or any model: a model.json or its folder, a Keras .h5 or .keras file; or a network
    * that is made now, and pruned while it is trained.
@@ -44,16 +40,8 @@ export interface PruneRunOptions extends RunOptions {
   tensorboardEvery?: number;
 }
 
-/** A model that answers in standardised units, with its data. */
-export interface ModelWithData {
-  tensorflow: TensorFlow;
-  model: LayersModel;
-  dataset: Dataset;
-  preprocessing: Preprocessing;
-}
-
-export interface Prepared extends ModelWithData {
-  plan: Plan;
+export interface PreparedRun extends ModelWithData {
+  plan: PruningPlan;
   settings: FitSettings;
   /** Of the scan that the recipe asks for. */
   scan: SensitivityReport | null;
@@ -74,12 +62,15 @@ async function trainedWith(
   }
 }
 
-export type Source = Pick<PruneRunOptions, 'model' | 'data' | 'target' | 'split' | 'threads' | 'progress'> & {
+export type RunSource = Pick<
+  PruneRunOptions,
+  'model' | 'data' | 'target' | 'split' | 'threads' | 'progress'
+> & {
   seed?: number;
 };
 
 /** Loads or makes the model and reads its data. Throws INVALID_DATA, INVALID_MODEL, NOT_FOUND, TENSORFLOW_MISSING. */
-export async function modelWithData(source: Source): Promise<ModelWithData> {
+export async function modelWithData(source: RunSource): Promise<ModelWithData> {
   const { model: from, target, threads, seed = TRAIN_DEFAULTS.seed, progress = {} } = source;
   if (typeof from !== 'string') {
     const split = source.split ?? TRAIN_DEFAULTS.split;
@@ -142,7 +133,7 @@ export function withProposal(recipe: Recipe, scan: SensitivityReport | null): Re
   return { ...recipe, perLayer: { ...scan.proposal, ...recipe.perLayer } };
 }
 
-export async function prepare(options: PruneRunOptions): Promise<Prepared> {
+export async function prepare(options: PruneRunOptions): Promise<PreparedRun> {
   const { recipe, progress = {} } = options;
   const whole = await modelWithData({ ...options, seed: recipe.seed });
   const { model, dataset } = whole;
@@ -161,7 +152,7 @@ export async function prepare(options: PruneRunOptions): Promise<Prepared> {
     // Decay shrinks what survives while it has to take over for what is gone: measured on the flights of the example,
     // as much as in training leaves sparsity 0.75 3 % worse than dense, a tenth of it 0.2 %.
     weightDecay: recipe.weightDecay ?? (before.weightDecay ?? TRAIN_DEFAULTS.weightDecay) / 10,
-    seed: recipe.seed ?? TRAIN_DEFAULTS.seed,
+    seed: recipe.seed ?? RECIPE_DEFAULTS.seed,
     patience: recipe.patience,
   };
   checkFitSettings(settings);
@@ -173,7 +164,8 @@ function notesOf(model: LayersModel, recipe: Recipe): string[] {
   const notes: string[] = [];
   const { distillation, policy } = recipe;
   if (distillation) {
-    const { teacher = 'the dense model', alpha = 0.5 } = distillation === true ? {} : distillation;
+    const { teacher = 'the dense model', alpha = RECIPE_DEFAULTS.alpha } =
+      distillation === true ? {} : distillation;
     notes.push(`distillation: ${alpha} of the loss is the distance to ${teacher}`);
   }
   const chooser = policyOf(recipe);

@@ -11,16 +11,12 @@ import { mix, shuffled } from '../random.js';
 import { destandardise, evaluateHeldOut, writeTraining } from '../train/run.js';
 import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.js';
 import { pruneOneShot, type OneShotOptions } from '../prune/one-shot/one-shot.js';
-import { planLayers, recipeOf, type PlannedLayer } from './plan.js';
-import {
-  layersOf,
-  modelWithData,
-  withProposal,
-  type ModelWithData,
-  type PruneRunOptions,
-} from './prepare.js';
-import type { Recipe } from './recipe.js';
-import { measured, type LayerSparsity } from './train-and-prune.js';
+import { layerRecipeOf, planLayers } from './plan.js';
+import type { PlannedLayer } from './planned.js';
+import { layersOf, modelWithData, withProposal, type PruneRunOptions } from './prepare.js';
+import type { ModelWithData } from './model-with-data.js';
+import { RECIPE_DEFAULTS, type Recipe } from './recipe.js';
+import { measured, type PrunedLayer } from './train-and-prune.js';
 import { scanModel } from './scan.js';
 
 export interface OneShotRunOptions extends Omit<
@@ -37,7 +33,7 @@ export interface OneShotResult {
   method: 'magnitude' | 'activation-aware';
   /** Inputs that were listened to; 0 by magnitude. */
   samples: number;
-  layers: LayerSparsity[];
+  layers: PrunedLayer[];
   sparsity: number;
   /** On the held-out rows, dense and pruned; undefined without data. */
   before?: Metrics;
@@ -50,15 +46,13 @@ export interface OneShotPlan {
   layers: PlannedLayer[];
 }
 
-const CALIBRATION_ROWS = 1024;
-
 interface Loaded {
   tensorflow: TensorFlow;
   model: LayersModel;
   data: ModelWithData | null;
 }
 
-async function load(options: OneShotRunOptions): Promise<Loaded> {
+async function loadModelAndData(options: OneShotRunOptions): Promise<Loaded> {
   const { data, target, threads, progress = {} } = options;
   if (data !== undefined && target !== undefined) {
     const whole = await modelWithData({ ...options, data, target });
@@ -85,7 +79,7 @@ function methodOf(recipe: Recipe, hasData: boolean): OneShotResult['method'] {
   return method ?? (some && recipe.scope !== 'global' ? 'activation-aware' : 'magnitude');
 }
 
-async function plan(recipe: Recipe, { model, data }: Loaded, options: OneShotRunOptions) {
+async function planOf(recipe: Recipe, { model, data }: Loaded, options: OneShotRunOptions) {
   for (const [name, own] of Object.entries(recipe.perLayer ?? {})) {
     if (typeof own === 'object' && Object.keys(own).some((key) => key !== 'sparsity'))
       throw invalid('INVALID_ARGUMENT', `perLayer.${name}`, 'a sparsity or false in one-shot', own);
@@ -97,10 +91,10 @@ async function plan(recipe: Recipe, { model, data }: Loaded, options: OneShotRun
 }
 
 /** What would be pruned. */
-export async function planOneShot(options: OneShotRunOptions): Promise<OneShotPlan> {
-  const loaded = await load(options);
+export async function planPruneOnce(options: OneShotRunOptions): Promise<OneShotPlan> {
+  const loaded = await loadModelAndData(options);
   const method = methodOf(options.recipe, loaded.data !== null);
-  const { planned } = await plan(options.recipe, loaded, options);
+  const { planned } = await planOf(options.recipe, loaded, options);
   loaded.model.dispose();
   return { method, layers: planned };
 }
@@ -108,12 +102,12 @@ export async function planOneShot(options: OneShotRunOptions): Promise<OneShotPl
 /**
  * Prunes and writes the model. Throws INVALID_ARGUMENT, INVALID_DATA, INVALID_MODEL, UNSUPPORTED_LAYER, NOT_FOUND.
  */
-export async function oneShotModel(options: OneShotRunOptions): Promise<OneShotResult> {
+export async function pruneOnce(options: OneShotRunOptions): Promise<OneShotResult> {
   const { output, progress = {} } = options;
-  const loaded = await load(options);
+  const loaded = await loadModelAndData(options);
   const { tensorflow, model, data } = loaded;
   const method = methodOf(options.recipe, data !== null);
-  const { planned, known, recipe } = await plan(options.recipe, loaded, options);
+  const { planned, known, recipe } = await planOf(options.recipe, loaded, options);
   const calibration =
     method === 'magnitude' ? null : await calibrationOf(recipe, loaded, model, data?.dataset);
   const samples = calibration?.[0]!.shape[0] ?? 0;
@@ -121,7 +115,7 @@ export async function oneShotModel(options: OneShotRunOptions): Promise<OneShotR
     `pruning ${planned.length} layers in one step, ${method}${samples ? ` with ${samples} samples` : ''}`,
   );
   const pruned = pruneOneShot(model, {
-    ...masksOf(recipe, planned),
+    ...oneShotMasks(recipe, planned),
     method,
     ...(calibration && { calibration: calibration.length === 1 ? calibration[0]! : calibration }),
     skip: known.filter((name) => !planned.some((layer) => layer.name === name)),
@@ -144,7 +138,7 @@ export async function oneShotModel(options: OneShotRunOptions): Promise<OneShotR
   return { method, samples, layers, sparsity, before, after };
 }
 
-function masksOf(recipe: Recipe, planned: readonly PlannedLayer[]): OneShotOptions {
+function oneShotMasks(recipe: Recipe, planned: readonly PlannedLayer[]): OneShotOptions {
   const { scope, blockSize, blockPooling, sparsityMByN } = recipe;
   const masks = {
     ...(scope && { scope }),
@@ -155,7 +149,7 @@ function masksOf(recipe: Recipe, planned: readonly PlannedLayer[]): OneShotOptio
   if (scope !== 'global') {
     return { ...masks, sparsity: Object.fromEntries(planned.map(({ name, target }) => [name, target])) };
   }
-  const own = planned.find(({ name }) => recipeOf(recipe, name)?.sparsity !== undefined);
+  const own = planned.find(({ name }) => layerRecipeOf(recipe, name)?.sparsity !== undefined);
   if (own)
     throw invalid('INVALID_ARGUMENT', `perLayer.${own.name}`, "false, as scope is 'global'", own.target);
   return { ...masks, sparsity: recipe.sparsity };
@@ -168,11 +162,14 @@ async function calibrationOf(
   model: LayersModel,
   dataset: Dataset | undefined,
 ): Promise<Tensor[]> {
-  const { calibration, rows = CALIBRATION_ROWS } = settingsOf(recipe);
+  const { calibration, rows = RECIPE_DEFAULTS.calibrationRows } = settingsOf(recipe);
   if (calibration) return readCalibration(tensorflow, model, calibration);
   const part = new PartTensors(tensorflow.tf, dataset!, 'train');
   try {
-    const order = shuffled(Uint32Array.from(part.rows.keys()), mix(recipe.seed ?? 1, 0xca11));
+    const order = shuffled(
+      Uint32Array.from(part.rows.keys()),
+      mix(recipe.seed ?? RECIPE_DEFAULTS.seed, 0xca11),
+    );
     const { inputs, targets } = part.take(order.subarray(0, rows));
     targets.dispose();
     return [inputs];

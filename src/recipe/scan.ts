@@ -14,8 +14,8 @@ import {
   type Budget,
   type SensitivityReport,
 } from '../prune/one-shot/sensitivity.js';
-import type { PresentLayer } from './plan.js';
-import type { ModelWithData } from './prepare.js';
+import type { PresentLayer } from './planned.js';
+import type { ModelWithData } from './model-with-data.js';
 import type { Recipe, RecipeBudget } from './recipe.js';
 
 /** The model answers in standardised units; its weights are as before afterwards. */

@@ -12,28 +12,31 @@ import type { Pruned } from '../prune/loop/pruned.js';
 import { prunableWeights } from '../prune/which/registry.js';
 import { copyModel } from '../prune/loop/strip.js';
 import { layerPaths } from '../prune/which/targets.js';
-import type { Plan } from './plan.js';
-import { prepare, type ModelWithData, type Prepared, type PruneRunOptions } from './prepare.js';
+import type { PruningPlan } from './planned.js';
+import { prepare, type PreparedRun, type PruneRunOptions } from './prepare.js';
+import type { ModelWithData } from './model-with-data.js';
 import type { Recipe } from './recipe.js';
 import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
 
 export type { PruneRunOptions } from './prepare.js';
 
-export interface LayerSparsity {
+export interface PrunedLayer {
   name: string;
   weights: number;
   sparsity: number;
 }
 
 export interface PruneRunResult extends TrainResult {
-  plan: Plan;
+  plan: PruningPlan;
   /** Sparsity of each layer of the written model, and of all of their weights. */
-  layers: LayerSparsity[];
+  layers: PrunedLayer[];
   sparsity: number;
 }
 
 /** What a run would do, without doing it: for `--dry-run`. Throws what `pruneModel` throws before it trains. */
-export async function planRun(options: PruneRunOptions): Promise<Plan & { scan: SensitivityReport | null }> {
+export async function planRun(
+  options: PruneRunOptions,
+): Promise<PruningPlan & { scan: SensitivityReport | null }> {
   const { plan, model, scan } = await prepare(options);
   model.dispose();
   return { ...plan, scan };
@@ -75,7 +78,7 @@ async function teacherOf(
 
 function startPruning(
   model: LayersModel,
-  { options, totalSteps }: Plan,
+  { options, totalSteps }: PruningPlan,
   warn: (text: string) => void,
 ): Pruned {
   return pruneLowMagnitude(model, {
@@ -147,7 +150,7 @@ function logSparsity(
 
 /** The sparsity that the pruned weights of the model itself have, by layer and in all. */
 export function measured(model: LayersModel, names: readonly string[]) {
-  const layers = layerPaths(model as never).flatMap(([name, layer]): LayerSparsity[] => {
+  const layers = layerPaths(model as never).flatMap(([name, layer]): PrunedLayer[] => {
     if (!names.includes(name)) return [];
     let [weights, zeros] = [0, 0];
     for (const { variable } of prunableWeights(layer, name)) {
@@ -167,7 +170,7 @@ export function measured(model: LayersModel, names: readonly string[]) {
  * INVALID_ARGUMENT, INVALID_MODEL, UNREACHED_END before anything trains, SPARSITY_NOT_REACHED, TRAINING_FAILED,
  * INTERRUPTED.
  */
-export async function pruneModel(options: PruneRunOptions): Promise<PruneRunResult> {
+export async function trainAndPrune(options: PruneRunOptions): Promise<PruneRunResult> {
   const { progress = {}, recipe: asked } = options;
   if (typeof options.model !== 'string' && asked.distillation) {
     const { teacher } = asked.distillation === true ? {} : asked.distillation;
@@ -184,7 +187,7 @@ export async function pruneModel(options: PruneRunOptions): Promise<PruneRunResu
     `pruning to sparsity ${+recipe.sparsity.toFixed(4)}: ${recipe.warmUp} + ${recipe.epochs} epochs of ${plan.stepsPerEpoch} steps, ` +
       `masks every ${recipe.frequency} steps from ${beginStep} to ${endStep} of ${totalSteps}`,
   );
-  let finished = { layers: [] as LayerSparsity[], sparsity: 0 };
+  let finished = { layers: [] as PrunedLayer[], sparsity: 0 };
   const result = await runTraining({
     ...{ tensorflow, model, dataset, settings, progress },
     ...{ output: options.output, resume: options.resume, tensorboard: options.tensorboard },
@@ -208,7 +211,7 @@ export async function pruneModel(options: PruneRunOptions): Promise<PruneRunResu
 /** Pruning in the loop of training. */
 function hooksOf(
   model: LayersModel,
-  { plan }: Prepared,
+  { plan }: PreparedRun,
   taught: { teacher: LayersModel; alpha?: number } | null,
   { progress = {}, tensorboardEvery = 1 }: PruneRunOptions,
   measure: (stripped: LayersModel) => Record<string, unknown>,

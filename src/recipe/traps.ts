@@ -1,10 +1,10 @@
 /** What could go wrong with a plan: the traps of its schedule, and those that only the whole run shows. */
 import { learningRateAt } from '../train/learning-rate.js';
 import { checkSchedule } from '../prune/schedule/timeline.js';
-import type { Plan } from './plan.js';
+import type { PruningPlan } from './planned.js';
 
 /** @param reason why the target would not be reached, if so */
-export function traps(plan: Plan, reason: string | undefined): string[] {
+export function traps(plan: PruningPlan, reason: string | undefined): string[] {
   const { recipe, beginStep, endStep, totalSteps, stepsPerEpoch, totalEpochs, layers } = plan;
   const { patience, learningRate, decay, frequency } = recipe;
   const atEnd = learningRateAt(decay, learningRate, Math.min(endStep, totalSteps), totalSteps);

@@ -1,8 +1,8 @@
 /** A report as one page of HTML that fetches nothing and runs nothing. */
 import { escape, type Draw } from './draw.js';
-import { cellText, type Cell, type Chart, type Section, type Table } from './section.js';
+import { cellText, type Cell, type Chart, type Section, type ReportTable } from './section.js';
 import { STYLE } from './style.js';
-import type { Summary } from './summary.js';
+import type { ReportSummary } from './summary.js';
 
 /** Widths of the plots in pixels: for screens and paper, and for phones. */
 export const WIDE = 640;
@@ -25,7 +25,7 @@ function cell(value: string | Cell, right: boolean): string {
   return `<td${names.length === 0 ? '' : ` class="${names.join(' ')}"`}>${escape(cellText(value))}</td>`;
 }
 
-function table({ caption, columns, rows }: Table): string {
+function table({ caption, columns, rows }: ReportTable): string {
   const head = columns
     .map(
       ({ title, align }) =>
@@ -74,7 +74,7 @@ async function figure(chart: Chart, draw: Draw): Promise<string> {
 /** `draw` undefined: tables alone. */
 export async function renderHtml(
   title: string,
-  summary: Summary,
+  summary: ReportSummary,
   sections: readonly Section[],
   draw: Draw | undefined,
   created: string,

@@ -1,6 +1,6 @@
 /** A report as Markdown: the same summary and tables; charts as files beside it, where they were asked for. */
-import { cellText, type Cell, type Section, type Table } from './section.js';
-import type { Summary } from './summary.js';
+import { cellText, type Cell, type Section, type ReportTable } from './section.js';
+import type { ReportSummary } from './summary.js';
 
 /** Pipes and line ends would end a cell; the rest of Markdown and HTML is taken as text. */
 const plain = (text: string): string =>
@@ -16,7 +16,7 @@ const marked = (cell: string | Cell): string => {
   return typeof cell !== 'string' && cell.mark === 'noisy' ? `${text} !` : text;
 };
 
-function table({ caption, columns, rows }: Table): string {
+function table({ caption, columns, rows }: ReportTable): string {
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
   return [
     `*${plain(caption)}*`,
@@ -30,7 +30,7 @@ function table({ caption, columns, rows }: Table): string {
 /** `charts`: the file of each chart by its id, relative to the page. */
 export function renderMarkdown(
   title: string,
-  summary: Summary,
+  summary: ReportSummary,
   sections: readonly Section[],
   charts: ReadonlyMap<string, string> = new Map(),
 ): string {

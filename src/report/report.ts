@@ -18,11 +18,11 @@ import { latency, speedUp } from './sections/timing.js';
 import { summarise } from './summary.js';
 
 export const FORMATS = ['html', 'md', 'csv'] as const;
-export type Format = (typeof FORMATS)[number];
+export type ReportFormat = (typeof FORMATS)[number];
 
 export interface ReportOptions {
   /** Default html. */
-  format?: Format;
+  format?: ReportFormat;
   /** Default: after the models. */
   title?: string;
   /** false: tables alone, and Vega is not needed. Default true for html. */

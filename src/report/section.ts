@@ -1,6 +1,6 @@
 /** A part of a report as data: a table always, a chart where one helps. HTML, Markdown and CSV are made from it. */
 
-export interface Column {
+export interface ReportColumn {
   title: string;
   align?: 'left' | 'right';
   /** Of the numbers, for CSV and the header; the text of a cell has it where it reads better. */
@@ -15,9 +15,9 @@ export interface Cell {
   mark?: 'noisy' | 'lost' | 'won';
 }
 
-export interface Table {
+export interface ReportTable {
   caption: string;
-  columns: Column[];
+  columns: ReportColumn[];
   rows: (string | Cell)[][];
 }
 
@@ -37,7 +37,7 @@ export interface Section {
   /** What is to be seen here, in a sentence. */
   lead: string;
   charts: Chart[];
-  tables: Table[];
+  tables: ReportTable[];
   notes: string[];
 }
 

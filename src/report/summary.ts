@@ -3,7 +3,7 @@ import { bytes } from '../measure/table.js';
 import { share, type Case } from './results.js';
 import { focusCases, ratioRows, times } from './sections/timing.js';
 
-export interface Summary {
+export interface ReportSummary {
   /** The one sentence. */
   headline: string;
   /** A figure each, the most important first. */
@@ -16,11 +16,11 @@ export interface Summary {
 /** The baseline that the headline speaks of: the first of these that was timed. */
 const BASELINES = ['tfjs-node', 'onnxruntime', 'espalier-dense'];
 
-export function summarise(cases: readonly Case[]): Summary {
+export function summarise(cases: readonly Case[]): ReportSummary {
   const focus = focusCases(cases);
   const gained: string[] = [];
   const lost: string[] = [];
-  const figures: Summary['figures'] = [];
+  const figures: ReportSummary['figures'] = [];
   for (const one of focus) speedLines(one, cases, gained, lost);
   for (const one of focus) sizeLines(one, focus.length > 1, gained, lost);
   for (const one of focus) qualityLines(one, focus.length > 1, gained, lost);
@@ -67,8 +67,8 @@ function headlineOf(focus: readonly Case[]): string {
     : `${parts.join('; ')}.`;
 }
 
-function headFigures(one: Case): Summary['figures'] {
-  const figures: Summary['figures'] = [];
+function headFigures(one: Case): ReportSummary['figures'] {
+  const figures: ReportSummary['figures'] = [];
   const rows = ratioRows([one]);
   const firstBatch = Math.min(...rows.map(({ batch }) => batch));
   for (const id of BASELINES) {

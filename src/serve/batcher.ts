@@ -4,7 +4,7 @@
  * in turn with the others.
  */
 import { EspalierError } from '../errors.js';
-import type { Port, RowData, ServableModel } from './types.js';
+import type { ServedPort, RowData, ServableModel } from './types.js';
 
 export interface BatchOptions {
   /** Rows that run together at most. */
@@ -56,8 +56,8 @@ export interface Ticket {
 
 export class Batcher {
   readonly #model: ServableModel;
-  readonly #inputs: readonly Port[];
-  readonly #outputs: readonly Port[];
+  readonly #inputs: readonly ServedPort[];
+  readonly #outputs: readonly ServedPort[];
   readonly #options: BatchOptions;
   readonly #observer: BatchObserver | undefined;
   #queue: Job[] = [];
@@ -75,7 +75,7 @@ export class Batcher {
 
   constructor(
     model: ServableModel,
-    ports: { inputs: readonly Port[]; outputs: readonly Port[] },
+    ports: { inputs: readonly ServedPort[]; outputs: readonly ServedPort[] },
     options: BatchOptions,
     observer?: BatchObserver,
   ) {
@@ -369,7 +369,7 @@ function gather(
 /** One output of what a model answered, in any of the forms of the contract. */
 export function outputOf(
   answer: unknown,
-  ports: readonly Port[],
+  ports: readonly ServedPort[],
   index: number,
   length: number,
 ): Float32Array {

@@ -10,7 +10,7 @@ import { AggregatorRegistry, type MetricObject } from 'prom-client';
 import { EspalierError } from '../errors.js';
 import type { ServerConfig } from './config.js';
 import { watchHandover } from './handover.js';
-import { Calls, type Operation, type Reply, type ToPrimary, type ToWorker } from './messages.js';
+import { WorkerCalls, type WorkerOperation, type Reply, type ToPrimary, type ToWorker } from './messages.js';
 import { errorFrom, failureFrom } from './worker.js';
 
 export interface Cluster {
@@ -23,7 +23,7 @@ export interface Cluster {
 
 interface Member {
   readonly worker: Worker;
-  readonly calls: Calls;
+  readonly calls: WorkerCalls;
   started: number;
   /** It has said hello. */
   heard: boolean;
@@ -75,7 +75,7 @@ export class WorkerGroup implements Cluster {
     const worker = cluster.fork();
     const member: Member = {
       worker,
-      calls: new Calls(),
+      calls: new WorkerCalls(),
       started: performance.now(),
       heard: false,
       listening: false,
@@ -178,7 +178,7 @@ export class WorkerGroup implements Cluster {
     else member.calls.abandon();
   }
 
-  async #answer(member: Member, id: number, operation: Operation): Promise<void> {
+  async #answer(member: Member, id: number, operation: WorkerOperation): Promise<void> {
     const reply: Reply = await this.perform(operation).then(
       (value) => ({ ok: true, value }),
       (error: unknown) => ({ ok: false, failure: failureFrom(error) }),
@@ -186,7 +186,7 @@ export class WorkerGroup implements Cluster {
     this.#tell(member, { kind: 'answer', id, reply });
   }
 
-  async #all(operation: Operation): Promise<unknown[]> {
+  async #all(operation: WorkerOperation): Promise<unknown[]> {
     const replies = await Promise.all(
       [...this.#members]
         .filter(({ listening }) => listening)
@@ -198,7 +198,7 @@ export class WorkerGroup implements Cluster {
   }
 
   /** The operation in every worker. Metrics come back as one text. */
-  async perform(operation: Operation): Promise<unknown> {
+  async perform(operation: WorkerOperation): Promise<unknown> {
     if (operation.op === 'metrics') {
       const metrics = (await this.#all(operation)) as MetricObject[][];
       return AggregatorRegistry.aggregate(metrics).metrics();

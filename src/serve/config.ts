@@ -1,6 +1,6 @@
 /**
  * Everything that can be set, with its defaults, in one schema: `createServer`, the plugin, the YAML file of
- * `espalier serve --config` and schemas/serve-config.json all come from here.
+ * `espalier serve --config` and schemas/serve-config-1.json all come from here.
  */
 import { z } from 'zod';
 import { EspalierError, describe } from '../errors.js';

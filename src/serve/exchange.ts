@@ -21,7 +21,7 @@ export interface ExchangeOptions {
   readonly log: ErrorLog;
 }
 
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   /** Names and values in turn, but for content-length. */
   readonly headers: string[];
@@ -34,7 +34,7 @@ const JSON_TYPE = 'application/json; charset=utf-8';
 const SMALL = 4096;
 
 /** What is told of a failure. */
-export function failureAnswer(core: InferenceCore, error: unknown): Answer {
+export function failureAnswer(core: InferenceCore, error: unknown): HttpAnswer {
   const { status, message, retryAfter } = failureOf(error);
   const headers = ['content-type', JSON_TYPE];
   if (retryAfter !== undefined) headers.push('retry-after', String(retryAfter));
@@ -51,7 +51,7 @@ export class Exchange {
   readonly #span: InferSpan | undefined;
   #served: ServedVersion | undefined;
   #cancel: (() => void) | undefined;
-  #send: ((answer: Answer) => void) | undefined;
+  #send: ((answer: HttpAnswer) => void) | undefined;
 
   /** Before the body is read: throws OVERLOADED where the server has enough to do. `close` must follow. */
   constructor(options: ExchangeOptions, headers: IncomingHttpHeaders) {
@@ -73,7 +73,7 @@ export class Exchange {
   }
 
   /** Runs the body and sends its answer, once; errors are answers too. */
-  infer(model: string, version: string | undefined, body: Buffer, send: (answer: Answer) => void): void {
+  infer(model: string, version: string | undefined, body: Buffer, send: (answer: HttpAnswer) => void): void {
     this.#send = send;
     let served: ServedVersion;
     try {

@@ -20,7 +20,7 @@ import {
   refuseSharedMemory,
   requestedOutput,
 } from './tensors.js';
-import type { Datatype, InferRequest, Parameters, Port } from './types.js';
+import type { Datatype, InferRequest, Parameters, ServedPort } from './types.js';
 
 /** A 64-bit integer as the protobuf library gives it: a Long, or a number. */
 type Int64 = number | { low: number; high: number; unsigned: boolean };
@@ -226,7 +226,7 @@ function fromContents(
 }
 
 /** The answer as a message: raw contents where the request came so. */
-export function toInferResponse(response: InferResponse, ports: readonly Port[], raw: boolean): object {
+export function toInferResponse(response: InferResponse, ports: readonly ServedPort[], raw: boolean): object {
   const rawContents: Uint8Array[] = [];
   const outputs = response.outputs.map(({ port: index, classes }) => {
     const port = ports[index]!;

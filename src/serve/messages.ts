@@ -1,26 +1,26 @@
 /** What the primary and the workers of a cluster say to each other. */
 import type { ServerConfig } from './config.js';
 
-export type Operation =
+export type WorkerOperation =
   | { readonly op: 'load' | 'unload'; readonly name: string }
   | { readonly op: 'refresh' }
   /** Answers metrics as JSON from a worker, as text from the primary. */
   | { readonly op: 'metrics' };
 
-export interface Failure {
+export interface WorkerFailure {
   readonly code: string;
   readonly message: string;
 }
 
 export type Reply =
-  { readonly ok: true; readonly value?: unknown } | { readonly ok: false; readonly failure: Failure };
+  { readonly ok: true; readonly value?: unknown } | { readonly ok: false; readonly failure: WorkerFailure };
 
 export type ToWorker =
   /** Makes the server, but for its models and ports. */
   | { readonly kind: 'prepare'; readonly config: ServerConfig }
   /** `quietly`: others serve already, so it listens only once its models are loaded. */
   | { readonly kind: 'start'; readonly quietly: boolean }
-  | { readonly kind: 'call'; readonly id: number; readonly operation: Operation }
+  | { readonly kind: 'call'; readonly id: number; readonly operation: WorkerOperation }
   | { readonly kind: 'answer'; readonly id: number; readonly reply: Reply }
   | { readonly kind: 'drain' };
 
@@ -28,12 +28,12 @@ export type ToPrimary =
   /** The worker has its code in memory and listens to messages: what is sent before may be lost. */
   | { readonly kind: 'hello' }
   | { readonly kind: 'listening'; readonly http: number; readonly grpc: number | undefined }
-  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: WorkerFailure }
   | { readonly kind: 'reply'; readonly id: number; readonly reply: Reply }
-  | { readonly kind: 'ask'; readonly id: number; readonly operation: Operation };
+  | { readonly kind: 'ask'; readonly id: number; readonly operation: WorkerOperation };
 
 /** Calls that await their reply over a channel of messages. */
-export class Calls {
+export class WorkerCalls {
   readonly #open = new Map<number, (reply: Reply) => void>();
   #next = 1;
 

@@ -4,7 +4,14 @@
  */
 import { EspalierError, describe } from '../errors.js';
 import type { BatchObserver, BatchOptions } from './batcher.js';
-import { byVersion, MODEL_NAME, readOrigin, scanRepository, type Origin, type Source } from './scan.js';
+import {
+  byVersion,
+  MODEL_NAME,
+  readOrigin,
+  scanRepository,
+  type ModelOrigin,
+  type VersionSource,
+} from './scan.js';
 import type { ModelLoader } from './types.js';
 import { publicReason, ServedVersion } from './version.js';
 
@@ -39,7 +46,7 @@ export interface RepositoryLog {
 }
 
 interface Entry {
-  source: Source;
+  source: VersionSource;
   state: ModelState;
   reason: string;
   served: ServedVersion | undefined;
@@ -47,7 +54,7 @@ interface Entry {
 
 export class Repository {
   readonly #options: RepositoryOptions;
-  readonly #origins: Origin[];
+  readonly #origins: ModelOrigin[];
   readonly #models = new Map<string, Map<string, Entry>>();
   /** Models that a client unloaded: polling leaves them so. */
   readonly #unloaded = new Set<string>();
@@ -58,7 +65,7 @@ export class Repository {
   #retiring = new Set<Promise<void>>();
   #poll: NodeJS.Timeout | undefined;
 
-  private constructor(origins: Origin[], options: RepositoryOptions) {
+  private constructor(origins: ModelOrigin[], options: RepositoryOptions) {
     this.#origins = origins;
     this.#options = options;
   }
@@ -69,7 +76,7 @@ export class Repository {
     options: RepositoryOptions,
     modelName?: string,
   ): Promise<Repository> {
-    const origins: Origin[] = [];
+    const origins: ModelOrigin[] = [];
     for (const argument of arguments_) origins.push(await readOrigin(argument, modelName));
     const names = origins.flatMap((origin) => (origin.kind === 'model' ? [origin.source.name] : []));
     const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -221,8 +228,8 @@ export class Repository {
     await Promise.all(this.#retiring);
   }
 
-  async #scan(only?: string): Promise<Source[]> {
-    const sources: Source[] = [];
+  async #scan(only?: string): Promise<VersionSource[]> {
+    const sources: VersionSource[] = [];
     for (const origin of this.#origins) {
       if (origin.kind === 'repository') {
         if (only === undefined || MODEL_NAME.test(only))
@@ -235,7 +242,7 @@ export class Repository {
     return sources;
   }
 
-  async #bring(name: string, sources: Source[], anew: boolean): Promise<void> {
+  async #bring(name: string, sources: VersionSource[], anew: boolean): Promise<void> {
     const keep = this.#options.settings(name).versions;
     const wanted = sources
       .sort((a, b) => byVersion(a.version, b.version))
@@ -262,7 +269,7 @@ export class Repository {
 
   async #loadVersion(
     versions: Map<string, Entry>,
-    source: Source,
+    source: VersionSource,
     present: Entry | undefined,
   ): Promise<void> {
     const { name, version } = source;

@@ -18,11 +18,11 @@ import {
   type Limits,
 } from './tensors.js';
 import type { Plans } from './plans.js';
-import type { InferRequest, Parameters, Plan, Port, RequestedOutput } from './types.js';
+import type { InferRequest, Parameters, Plan, ServedPort, RequestedOutput } from './types.js';
 
 export interface Ports {
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly ServedPort[];
+  readonly outputs: readonly ServedPort[];
 }
 
 export interface RestLimits extends Limits {
@@ -189,7 +189,7 @@ function list(value: unknown, parameter: string, limits: RestLimits): Record<str
 
 function readOutputs(
   value: unknown,
-  ports: readonly Port[],
+  ports: readonly ServedPort[],
   binaryByDefault: boolean,
   limits: RestLimits,
 ): RequestedOutput[] {
@@ -223,7 +223,7 @@ export interface EncodedResponse {
 }
 
 /** An answer to bytes. Numbers that JSON has no word for (NaN, infinities) become null; binary data keeps them. */
-export function encodeInferResponse(response: InferResponse, ports: readonly Port[]): EncodedResponse {
+export function encodeInferResponse(response: InferResponse, ports: readonly ServedPort[]): EncodedResponse {
   const { plan } = response;
   if (plan?.answer !== undefined) {
     const parts = [plan.answer];
@@ -279,13 +279,13 @@ export function encodeInferResponse(response: InferResponse, ports: readonly Por
   return { parts: [header, ...tails], length, headerLength: header.length };
 }
 
-function toNumbers(port: Port, data: Float32Array): (number | boolean)[] {
+function toNumbers(port: ServedPort, data: Float32Array): (number | boolean)[] {
   const numbers = Array.from(data);
   return port.datatype === 'BOOL' ? numbers.map((v) => v !== 0) : numbers;
 }
 
 /** Little-endian bytes of a tensor in its port's datatype. FP32 is not copied. */
-export function toBytes(port: Port, data: Float32Array): Buffer {
+export function toBytes(port: ServedPort, data: Float32Array): Buffer {
   switch (port.datatype) {
     case 'INT32':
       return Buffer.from(Int32Array.from(data).buffer);

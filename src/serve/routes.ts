@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import type {} from '@fastify/swagger';
 import { EspalierError, invalid } from '../errors.js';
 import type { InferenceCore } from './core.js';
-import { Exchange, failureAnswer, type Answer, type ExchangeOptions } from './exchange.js';
+import { Exchange, failureAnswer, type HttpAnswer, type ExchangeOptions } from './exchange.js';
 import { SCHEMAS } from './schemas.js';
 import { traceId } from './tracing.js';
 import { PLATFORM, type ServedVersion } from './version.js';
@@ -227,7 +227,7 @@ function open(options: ExchangeOptions, request: FastifyRequest, reply: FastifyR
   reply.raw.once('close', () => exchange.close(reply.raw.writableFinished));
 }
 
-function sendAnswer(reply: FastifyReply, { status, headers, body }: Answer): FastifyReply {
+function sendAnswer(reply: FastifyReply, { status, headers, body }: HttpAnswer): FastifyReply {
   for (let i = 0; i < headers.length; i += 2) reply.header(headers[i]!, headers[i + 1]);
   return reply.code(status).send(typeof body === 'string' ? Buffer.from(body, 'latin1') : body);
 }

@@ -7,7 +7,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { EspalierError, invalid } from '../errors.js';
 
 /** One version of a model on disk. */
-export interface Source {
+export interface VersionSource {
   readonly name: string;
   readonly version: string;
   readonly path: string;
@@ -26,15 +26,15 @@ export function byVersion(a: string, b: string): number {
 }
 
 /** What the command line names: a repository, or models one by one. */
-export type Origin =
+export type ModelOrigin =
   | { readonly kind: 'repository'; readonly root: string }
-  | { readonly kind: 'model'; readonly source: Source };
+  | { readonly kind: 'model'; readonly source: VersionSource };
 
 /**
  * Reads one argument: a folder of models, a model file, a folder that holds just one model file, or NAME=PATH for a
  * model under another name. Throws NOT_FOUND or INVALID_ARGUMENT.
  */
-export async function readOrigin(argument: string, modelName?: string): Promise<Origin> {
+export async function readOrigin(argument: string, modelName?: string): Promise<ModelOrigin> {
   const named = /^([A-Za-z0-9_][A-Za-z0-9._-]*)=(.+)$/.exec(argument);
   const path = resolve(named?.[2] ?? argument);
   const wanted = named?.[1] ?? modelName;
@@ -99,8 +99,8 @@ async function describeFile(path: string): Promise<string> {
 }
 
 /** Every version of every model under a repository's root; of one model where a name is given. */
-export async function scanRepository(root: string, only?: string): Promise<Source[]> {
-  const sources: Source[] = [];
+export async function scanRepository(root: string, only?: string): Promise<VersionSource[]> {
+  const sources: VersionSource[] = [];
   for (const name of await folders(root)) {
     if (!MODEL_NAME.test(name) || (only !== undefined && name !== only)) continue;
     const folder = join(root, name);

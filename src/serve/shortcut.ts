@@ -4,7 +4,7 @@
  * out of the ordinary is left to Fastify, which answers it the long way.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
-import { Exchange, failureAnswer, type Answer, type ExchangeOptions } from './exchange.js';
+import { Exchange, failureAnswer, type HttpAnswer, type ExchangeOptions } from './exchange.js';
 import type { ServedVersion } from './version.js';
 
 export interface ShortcutOptions extends ExchangeOptions {
@@ -78,7 +78,7 @@ export function shortcut(options: ShortcutOptions, long: RequestListener): Reque
 
 const EMPTY = Buffer.alloc(0);
 
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
+function send(response: ServerResponse, { status, headers, body }: HttpAnswer): void {
   if (response.destroyed) return;
   const length = typeof body === 'string' ? Buffer.byteLength(body, 'latin1') : body.length;
   response.writeHead(status, [...headers, 'content-length', String(length)]);

@@ -1,7 +1,7 @@
 /** Tensors of a request against the ports of a model: names, shapes, rows, data. The same for REST and gRPC. */
 import { EspalierError, describe, invalid } from '../errors.js';
 import { fromNumber } from './datatypes.js';
-import type { Datatype, Parameters, Port, RequestedOutput, RowData } from './types.js';
+import type { Datatype, Parameters, ServedPort, RequestedOutput, RowData } from './types.js';
 
 export interface Limits {
   /** Numbers in one input. */
@@ -19,7 +19,7 @@ export function showShape(shape: readonly number[]): string {
 }
 
 /** Checks a shape that came from outside and answers its rows. */
-export function checkShape(shape: unknown, port: Port, limits: Limits): number {
+export function checkShape(shape: unknown, port: ServedPort, limits: Limits): number {
   const parameter = `input ${quote(port.name)} shape`;
   if (!Array.isArray(shape) || !shape.every((n) => Number.isSafeInteger(n))) {
     throw invalid('INVALID_INPUT', parameter, 'an array of integers', shape);
@@ -102,11 +102,11 @@ export function fromNumbers(
 
 /** Puts the inputs of a request in the order of the model's, each exactly once, all with the same rows. */
 export class InputSet {
-  readonly #ports: readonly Port[];
+  readonly #ports: readonly ServedPort[];
   readonly #found: (RowData | undefined)[];
   #rows = 0;
 
-  constructor(ports: readonly Port[]) {
+  constructor(ports: readonly ServedPort[]) {
     this.#ports = ports;
     this.#found = new Array<RowData | undefined>(ports.length);
   }
@@ -149,13 +149,13 @@ export class InputSet {
 }
 
 /** Every output, where the request names none. */
-export function allOutputs(ports: readonly Port[], binary: boolean): RequestedOutput[] {
+export function allOutputs(ports: readonly ServedPort[], binary: boolean): RequestedOutput[] {
   return ports.map((_, port) => ({ port, binary, classes: 0 }));
 }
 
 /** One requested output by its name and parameters. */
 export function requestedOutput(
-  ports: readonly Port[],
+  ports: readonly ServedPort[],
   name: unknown,
   parameters: Parameters | undefined,
   binaryByDefault: boolean,

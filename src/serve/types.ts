@@ -54,7 +54,7 @@ export type Datatype =
   | 'BYTES';
 
 /** A port as the protocol tells it, with what checks need worked out once. */
-export interface Port {
+export interface ServedPort {
   readonly name: string;
   readonly datatype: Datatype;
   /** The batch first, -1. */

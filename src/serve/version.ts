@@ -4,9 +4,9 @@ import { Batcher, type BatchObserver, type BatchOptions } from './batcher.js';
 import { datatypeOf } from './datatypes.js';
 import { Plans } from './plans.js';
 import { showShape } from './tensors.js';
-import type { Port, ServableModel, ServablePort } from './types.js';
+import type { ServedPort, ServableModel, ServablePort } from './types.js';
 
-export function portOf(port: ServablePort): Port {
+export function portOf(port: ServablePort): ServedPort {
   const [batch, ...rest] = port.shape;
   if (batch !== null || rest.some((n) => !Number.isSafeInteger(n) || n! < 1)) {
     throw invalid(
@@ -23,8 +23,8 @@ export function portOf(port: ServablePort): Port {
 export class ServedVersion {
   readonly name: string;
   readonly version: string;
-  readonly inputs: readonly Port[];
-  readonly outputs: readonly Port[];
+  readonly inputs: readonly ServedPort[];
+  readonly outputs: readonly ServedPort[];
   readonly batcher: Batcher;
   readonly options: BatchOptions;
   readonly plans = new Plans();
@@ -105,7 +105,7 @@ export interface ModelMetadata {
 export const PLATFORM = 'espalier';
 
 export function metadataOf(served: ServedVersion, versions: readonly string[]): ModelMetadata {
-  const tell = ({ name, datatype, shape }: Port) => ({ name, datatype, shape: [...shape] });
+  const tell = ({ name, datatype, shape }: ServedPort) => ({ name, datatype, shape: [...shape] });
   return {
     name: served.name,
     versions: [...versions],

@@ -1,9 +1,9 @@
 /** A worker of the cluster: one whole server on the shared ports, led by the primary. Started by node:cluster only. */
 import { EspalierError, type ErrorCode, ERROR_CODES } from '../errors.js';
 import {
-  Calls,
-  type Failure,
-  type Operation,
+  WorkerCalls,
+  type WorkerFailure,
+  type WorkerOperation,
   type Reply,
   type ToPrimary,
   type ToWorker,
@@ -11,7 +11,7 @@ import {
 import type { ServerConfig } from './config.js';
 import { createServer, type InferenceServer } from './server.js';
 
-const calls = new Calls();
+const calls = new WorkerCalls();
 let server: InferenceServer | undefined;
 let preparation: Promise<InferenceServer> | undefined;
 
@@ -20,23 +20,23 @@ const say = (message: ToPrimary): void => {
   if (process.connected) process.send?.(message);
 };
 
-export function failureFrom(error: unknown): Failure {
+export function failureFrom(error: unknown): WorkerFailure {
   return error instanceof EspalierError
     ? { code: error.code, message: error.message }
     : { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
 }
 
-export function errorFrom({ code, message }: Failure): EspalierError {
+export function errorFrom({ code, message }: WorkerFailure): EspalierError {
   return new EspalierError(Object.hasOwn(ERROR_CODES, code) ? (code as ErrorCode) : 'INTERNAL', message);
 }
 
-async function ask(operation: Operation): Promise<unknown> {
+async function ask(operation: WorkerOperation): Promise<unknown> {
   const reply = await calls.make((id) => say({ kind: 'ask', id, operation }));
   if (!reply.ok) throw errorFrom(reply.failure);
   return reply.value;
 }
 
-async function perform(operation: Operation): Promise<unknown> {
+async function perform(operation: WorkerOperation): Promise<unknown> {
   const { core } = server!;
   switch (operation.op) {
     case 'load':

@@ -21,7 +21,7 @@ process.on('exit', () => {
 });
 
 /** Runs a program without a shell and without standard input. Never rejects: the code tells. */
-export function runCommand(
+export function runTool(
   command: string,
   args: string[],
   options: CommandOptions = {},

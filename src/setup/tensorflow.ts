@@ -13,13 +13,13 @@ import { checkTools, describeMissing, which } from '../../install/tools.mjs';
 import { EspalierError } from '../errors.js';
 import { INSTALL_TENSORFLOW } from '../tensorflow/remedy.js';
 import { writeFileAtomic } from '../files.js';
-import { runCommand, tail } from './commands.js';
+import { runTool, tail } from './commands.js';
 import { nodeDirectory } from './headers.js';
-import { type Progress, provideLibrary } from './library.js';
+import { type SetupProgress, provideLibrary } from './library.js';
 import { probeTensorFlow, restoreNodeUtil } from './probe.js';
 import { type Wheel, wheelFor } from './wheels.js';
 
-export interface SetupTensorFlowOptions extends Progress {
+export interface SetupTensorFlowOptions extends SetupProgress {
   /** The folder of the project whose tfjs-node is to be repaired. */
   project: string;
 }
@@ -130,7 +130,7 @@ async function compileBinding(installation: TensorFlowInstallation): Promise<voi
   await rm(join(installation.folder, 'lib'), { recursive: true, force: true });
   const macRunPath =
     process.platform === 'darwin' ? { LDFLAGS: '-Wl,-rpath,@loader_path/../../deps/lib' } : {};
-  const { code, output } = await runCommand(which('npm') ?? 'npm', ['run', 'install'], {
+  const { code, output } = await runTool(which('npm') ?? 'npm', ['run', 'install'], {
     cwd: installation.folder,
     env: {
       ...process.env,

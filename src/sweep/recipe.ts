@@ -4,10 +4,8 @@ import { z } from 'zod';
 import { EspalierError } from '../errors.js';
 import { AGAINST } from '../measure/race/roster.js';
 import { SCENARIOS } from '../measure/options.js';
-import { readRecipeFile, recipeSchema } from '../recipe/recipe.js';
-
-const sparsity = z.number().min(0).lt(1);
-const whole = (least: number) => z.number().int().min(least).max(Number.MAX_SAFE_INTEGER);
+import { readRecipeFile, recipeSchema, sparsity, wholeNumber } from '../recipe/recipe.js';
+import { DECAYS } from '../train/learning-rate.js';
 
 /** For one network of the sweep. */
 const ownRecipe = recipeSchema.required({ sparsity: true });
@@ -34,19 +32,19 @@ export const sweepSchema = z
     train: z
       .strictObject({
         network: z
-          .array(whole(1))
+          .array(wholeNumber(1))
           .min(1)
           .optional()
           .describe('units of the hidden layers; default 256, 128, 128'),
         activation: z.string().optional().describe('default relu'),
         dropout: z.number().min(0).lt(1).optional().describe('default 0'),
-        epochs: whole(1).optional().describe('default 100'),
-        batchSize: whole(1).optional().describe('default 256'),
+        epochs: wholeNumber(1).optional().describe('default 100'),
+        batchSize: wholeNumber(1).optional().describe('default 256'),
         learningRate: z.number().positive().optional().describe('default 0.001'),
-        decay: z.enum(['cosine', 'exponential', 'constant']).optional().describe('default cosine'),
+        decay: z.enum(DECAYS).optional().describe('default cosine'),
         weightDecay: z.number().min(0).optional().describe('default 0.01'),
-        patience: whole(1).optional(),
-        seed: whole(0).optional().describe('default 1'),
+        patience: wholeNumber(1).optional(),
+        seed: wholeNumber(0).optional().describe('default 1'),
       })
       .optional()
       .describe('settings of `espalier train`'),
@@ -59,15 +57,15 @@ export const sweepSchema = z
       .describe('a pruned network each; an object sets more of the recipe for that one'),
     bench: z
       .strictObject({
-        batches: z.array(whole(1)).min(1).optional().describe('default 1 and 64'),
-        threads: whole(1).optional().describe('default 1'),
+        batches: z.array(wholeNumber(1)).min(1).optional().describe('default 1 and 64'),
+        threads: wholeNumber(1).optional().describe('default 1'),
         against: z
           .array(z.enum([...Object.keys(AGAINST), 'all']))
           .optional()
           .describe('default tfjs-node, onnxruntime and dense'),
         scenarios: z.array(z.enum([...SCENARIOS])).optional(),
         latencyBound: z.number().positive().optional().describe('milliseconds; default 10'),
-        rounds: whole(1).optional().describe('default 10'),
+        rounds: wholeNumber(1).optional().describe('default 10'),
         minTime: z.number().positive().optional().describe('seconds; default 2'),
         cold: z.boolean().optional(),
         layers: z.boolean().optional().describe('default true'),

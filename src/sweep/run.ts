@@ -10,8 +10,8 @@ import { convertModel } from '../convert.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { bench } from '../measure/bench.js';
-import { pruneModel } from '../recipe/train-and-prune.js';
-import { reportFiles, type Format } from '../report/report.js';
+import { trainAndPrune } from '../recipe/train-and-prune.js';
+import { reportFiles, type ReportFormat } from '../report/report.js';
 import type { Progress } from '../progress.js';
 import type { SplitSettings } from '../table/split.js';
 import { readTable, type Table } from '../table/table.js';
@@ -177,7 +177,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
       name,
       settings: { from: denseKey, pruning, target },
       work: async (folder, resume) => {
-        await pruneModel({
+        await trainAndPrune({
           ...{ model, data: await table(), target, recipe: pruning, split, output: folder, resume },
           ...{ threads, progress, signal },
         });
@@ -204,7 +204,7 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     results.push(result);
   }
   const reports: string[] = [];
-  for (const format of recipe.formats ?? (['html', 'md'] satisfies Format[])) {
+  for (const format of recipe.formats ?? (['html', 'md'] satisfies ReportFormat[])) {
     const file = join(output, `report.${format}`);
     const charts = format === 'md' ? { chartFolder: join(output, 'charts') } : {};
     await writeFileAtomic(

@@ -6,7 +6,7 @@ import { EspalierError, invalid } from '../errors.js';
 import { modelJsonPath, writeFileAtomic } from '../files.js';
 import { Encoder, encoderSchema, fitEncoder, plainEncoder } from './encoder.js';
 import { splitRows, type Part, type Split, type SplitSettings } from './split.js';
-import { targetOf, type Table } from './table.js';
+import { targetValues, type Table } from './table.js';
 
 export const PREPROCESSING_FILE = 'preprocessing.json';
 
@@ -39,7 +39,7 @@ function fitScale(target: Float64Array, rows: Uint32Array): { mean: number; devi
 
 /** What training fits, on training rows only. Throws INVALID_DATA, INVALID_ARGUMENT. */
 export function fitPreprocessing(table: Table, target: string, settings: SplitSettings): Preprocessing {
-  const values = targetOf(table, target);
+  const values = targetValues(table, target);
   const split = splitRows(table, settings);
   const leaveOut = [target, ...[settings.column, settings.group].filter((name) => name !== undefined)];
   return {
@@ -54,7 +54,7 @@ export function fitPreprocessing(table: Table, target: string, settings: SplitSe
 
 /** For a model that came without preprocessing.json: the table's numbers as they are, the target unscaled. */
 export function plainPreprocessing(table: Table, target: string, settings: SplitSettings): Preprocessing {
-  targetOf(table, target);
+  targetValues(table, target);
   const leaveOut = [target, ...[settings.column, settings.group].filter((name) => name !== undefined)];
   return {
     format: 'espalier-preprocessing',
@@ -108,7 +108,7 @@ export class Dataset {
     readonly preprocessing: Preprocessing,
     needed: readonly Part[] = ['train', 'validation'],
   ) {
-    this.target = targetOf(table, preprocessing.target);
+    this.target = targetValues(table, preprocessing.target);
     this.encoder = new Encoder(preprocessing.encoder, table);
     this.split = splitRows(table, preprocessing.split, needed);
   }

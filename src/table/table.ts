@@ -207,7 +207,7 @@ export function columnOf(table: Table, name: string): Column {
 }
 
 /** The named column, which must hold numbers in every row. */
-export function targetOf(table: Table, name: string): Float64Array {
+export function targetValues(table: Table, name: string): Float64Array {
   const column = columnOf(table, name);
   if (column.kind === 'text') {
     const row = column.codes.findIndex((code) => code >= 0 && !Number.isFinite(Number(column.texts[code])));

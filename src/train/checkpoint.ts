@@ -1,10 +1,11 @@
 /**
- * A training run on disk: one file, so that it is there whole or as it was before. The format is safetensors (header
- * length, JSON header, float32 tensors), with the run's state as JSON in the metadata.
+ * A training run on disk: one safetensors file with a checksum, so that it is there whole or as it was before, and what
+ * changed since is found. The run's state is JSON in the metadata.
  */
 import { readFile } from 'node:fs/promises';
-import { EspalierError, invalid } from '../errors.js';
+import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
+import { readSafetensors, writeSafetensors, type SafeFile } from '../safetensors.js';
 
 export interface StoredTensor {
   shape: number[];
@@ -16,51 +17,30 @@ export interface Checkpoint<State> {
   tensors: Map<string, StoredTensor>;
 }
 
-interface Entry {
-  dtype: string;
-  shape: number[];
-  data_offsets: [number, number];
-}
-
-const METADATA = '__metadata__';
+const FORMAT = 'espalier-checkpoint';
 
 export async function writeCheckpoint<State>(path: string, checkpoint: Checkpoint<State>): Promise<void> {
-  const header: Record<string, Entry | Record<string, string>> = {
-    [METADATA]: { format: 'espalier-checkpoint', state: JSON.stringify(checkpoint.state) },
-  };
-  const parts: Uint8Array[] = [];
-  let at = 0;
-  for (const [name, { shape, values }] of checkpoint.tensors) {
-    header[name] = { dtype: 'F32', shape, data_offsets: [at, at + values.byteLength] };
-    parts.push(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
-    at += values.byteLength;
-  }
-  let json = JSON.stringify(header);
-  json += ' '.repeat((8 - (Buffer.byteLength(json) % 8)) % 8);
-  const head = Buffer.from(json);
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(head.length));
-  await writeFileAtomic(path, Buffer.concat([length, head, ...parts]));
-}
-
-function damaged(path: string, what: string): EspalierError {
-  return new EspalierError('INVALID_DATA', `${path}: expected a checkpoint of espalier, ${what}`, {
-    parameter: path,
+  const bytes = writeSafetensors({
+    metadata: { format: FORMAT, state: JSON.stringify(checkpoint.state) },
+    tensors: [...checkpoint.tensors].map(([name, { shape, values }]) => ({
+      ...{ name, dtype: 'F32', shape },
+      data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+    })),
   });
+  await writeFileAtomic(path, bytes);
 }
 
-function isEntry(value: unknown): value is Entry {
-  const entry = value as Partial<Entry> | null;
-  return (
-    entry !== null &&
-    typeof entry === 'object' &&
-    entry.dtype === 'F32' &&
-    Array.isArray(entry.shape) &&
-    entry.shape.every((size) => Number.isInteger(size) && size >= 0) &&
-    Array.isArray(entry.data_offsets) &&
-    entry.data_offsets.length === 2 &&
-    entry.data_offsets.every((offset) => Number.isInteger(offset) && offset >= 0)
-  );
+function damaged(path: string, what: string, cause?: unknown): EspalierError {
+  const message = `${path}: expected a whole checkpoint of espalier, found ${what}`;
+  return new EspalierError('INVALID_DATA', message, { parameter: path }, cause);
+}
+
+function parse(bytes: Uint8Array, path: string): SafeFile {
+  try {
+    return readSafetensors(bytes, { what: 'checkpoint' });
+  } catch (cause) {
+    throw damaged(path, (cause as Error).message, cause);
+  }
 }
 
 /** Undefined where there is no such file. Throws INVALID_DATA for one that is damaged. */
@@ -77,30 +57,20 @@ export async function readCheckpoint<State>(path: string): Promise<Checkpoint<St
       cause,
     );
   }
-  const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE()) : 0;
-  if (length < 2 || length > bytes.length - 8) throw damaged(path, 'found a header that does not fit');
-  let header: Record<string, unknown>;
+  const file = parse(bytes, path);
+  const { format, state: text } = file.metadata;
+  if (format !== FORMAT || text === undefined) throw damaged(path, 'another kind of file');
   let state: State;
   try {
-    header = JSON.parse(bytes.toString('utf8', 8, 8 + length)) as Record<string, unknown>;
-    const metadata = header[METADATA] as { format?: string; state: string };
-    if (metadata.format !== 'espalier-checkpoint')
-      throw invalid('INVALID_DATA', 'format', 'espalier-checkpoint', metadata.format);
-    state = JSON.parse(metadata.state) as State;
+    state = JSON.parse(text) as State;
   } catch (cause) {
-    throw damaged(path, `found a header that does not parse (${(cause as Error).message})`);
+    throw damaged(path, `a state that does not parse (${(cause as Error).message})`, cause);
   }
   const tensors = new Map<string, StoredTensor>();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === METADATA) continue;
-    if (!isEntry(entry)) throw damaged(path, `found no float32 tensor under ${name}`);
-    const [from, to] = entry.data_offsets;
-    const count = entry.shape.reduce((product, size) => product * size, 1);
-    if (to - from !== count * 4 || to > bytes.length - 8 - length)
-      throw damaged(path, `${name} does not fit`);
-    const copy = new Uint8Array(count * 4);
-    copy.set(bytes.subarray(8 + length + from, 8 + length + to));
-    tensors.set(name, { shape: entry.shape, values: new Float32Array(copy.buffer) });
+  for (const { name, dtype, shape, data } of file.tensors) {
+    if (dtype !== 'F32') throw damaged(path, `no float32 tensor under ${name}`);
+    const copy = Uint8Array.from(data);
+    tensors.set(name, { shape: [...shape], values: new Float32Array(copy.buffer) });
   }
   return { state, tensors };
 }

@@ -14,7 +14,7 @@ import { openTensorBoard, type TensorBoardLog } from './tensorboard.js';
 import type { TensorFlow } from '../tensorflow/load.js';
 
 /** Where a run writes, and how it is watched and stopped. */
-export interface RunOptions {
+export interface TrainingRunOptions {
   /** The folder for model.json, its weights, preprocessing.json, training.json and the checkpoint. */
   output: string;
   resume?: boolean;
@@ -25,7 +25,7 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
-export interface TrainingRun extends Omit<RunOptions, 'threads'> {
+export interface TrainingRun extends Omit<TrainingRunOptions, 'threads'> {
   tensorflow: TensorFlow;
   /** Answers in standardised units of the target; it is compiled here. */
   model: LayersModel;

@@ -4,7 +4,7 @@ import { checkFitSettings, stepsPerEpoch, type FitSettings } from './fit.js';
 import { accelerate } from './kernels.js';
 import { buildNetwork } from './network.js';
 import type { Progress } from '../progress.js';
-import { runTraining, type RunOptions, type TrainResult } from './run.js';
+import { runTraining, type TrainingRunOptions, type TrainResult } from './run.js';
 import type { SplitSettings } from '../table/split.js';
 import { readTable, type Table } from '../table/table.js';
 import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.js';
@@ -17,13 +17,13 @@ export interface NetworkOptions {
   dropout: number;
 }
 
-export interface DataOptions {
+export interface TableOptions {
   /** A CSV file with a header, or a table that was read before. */
   data: string | Table;
   target: string;
 }
 
-export interface TrainOptions extends FitSettings, NetworkOptions, DataOptions, RunOptions {
+export interface TrainOptions extends FitSettings, NetworkOptions, TableOptions, TrainingRunOptions {
   split: SplitSettings;
 }
 
@@ -57,7 +57,7 @@ export interface Untrained {
 
 /** Throws INVALID_DATA, INVALID_ARGUMENT, TENSORFLOW_MISSING. */
 export async function newNetwork(
-  options: DataOptions & NetworkOptions & { split: SplitSettings; seed: number; threads?: number },
+  options: TableOptions & NetworkOptions & { split: SplitSettings; seed: number; threads?: number },
   progress: Progress,
 ): Promise<Untrained> {
   const { target, split, hidden, activation, dropout, seed, threads } = options;

@@ -9,7 +9,7 @@ import { addonOptions } from '../../src/engine/options.js';
 import { EspalierError } from '../../src/errors.js';
 import { readNetwork, writeNetwork } from '../../src/file/network.js';
 import { readProgram } from '../../src/file/read.js';
-import { readSafetensors, writeSafetensors } from '../../src/file/safetensors.js';
+import { readSafetensors, writeSafetensors } from '../../src/safetensors.js';
 import { layerKind } from '../../src/network/layers/registry.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference, type Arr } from '../../src/reference/index.js';

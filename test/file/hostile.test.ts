@@ -6,7 +6,7 @@ import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
 import type { CodedProgram } from '../../src/file/coded.js';
 import { readCodedProgram, readProgram } from '../../src/file/read.js';
-import { writeSafetensors } from '../../src/file/safetensors.js';
+import { seal, writeSafetensors } from '../../src/safetensors.js';
 import { writeProgram } from '../../src/file/write.js';
 import { everyOperation, mlp } from '../support/programs.js';
 
@@ -24,8 +24,20 @@ function loaded(read: () => Program | CodedProgram): string {
   }
 }
 
-/** Reads; whatever is accepted must be a program. Loading, where the addon decodes, must come to the same end. */
-function outcome(bytes: Uint8Array): string {
+/** The same bytes with a checksum that fits them: what was changed is then found by what it means. */
+function sealed(bytes: Uint8Array): Uint8Array {
+  const copy = Uint8Array.from(bytes);
+  const header = copy.length < 8 ? 0 : Number(new DataView(copy.buffer).getBigUint64(0, true));
+  seal(copy, Math.min(copy.length, 8 + header));
+  return copy;
+}
+
+/**
+ * Reads; whatever is accepted must be a program. Loading, where the addon decodes, must come to the same end. The
+ * checksum is made to fit first.
+ */
+function outcome(changed: Uint8Array): string {
+  const bytes = sealed(changed);
   const coded = loaded(() => readCodedProgram(bytes));
   try {
     checkProgram(readProgram(bytes));

@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareOutputs } from '../../src/measure/race/runner.js';
 import { resultJsonSchema, resultSchema, type BenchResult } from '../../src/measure/result.js';
-import { runCommand } from '../../src/setup/commands.js';
+import { runTool } from '../../src/setup/commands.js';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const MAIN = join(ROOT, 'dist/cli/main.js');
@@ -25,14 +25,7 @@ async function bench(
 ): Promise<{ code: number | string; output: string; result: BenchResult }> {
   const json = join(folder, 'result.json');
   await rm(json, { force: true });
-  const { code, output } = await runCommand(process.execPath, [
-    MAIN,
-    'bench',
-    MODEL,
-    '--json',
-    json,
-    ...args,
-  ]);
+  const { code, output } = await runTool(process.execPath, [MAIN, 'bench', MODEL, '--json', json, ...args]);
   const text = await readFile(json, 'utf8').catch(() => 'null');
   return { code, output, result: JSON.parse(text) as BenchResult };
 }

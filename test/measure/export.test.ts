@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Program } from '../../src/program/program.js';
-import { toOnnx } from '../../src/export/onnx/graph.js';
+import { toOnnx } from '../../src/export/onnx/index.js';
 import type { Rival, RivalInput } from '../../src/measure/race/rival.js';
 import { rival as onnxruntime } from '../../src/measure/rivals/onnxruntime.js';
 import { rival as tfjsNode } from '../../src/measure/rivals/tfjs-node.js';

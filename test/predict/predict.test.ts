@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tableFromIPC, tableToIPC, tableFromArrays } from 'apache-arrow';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { predict, settingsOf, type PredictOptions, type Scorer } from '../../src/predict/predict.js';
+import { predict, fingerprintOf, type PredictOptions, type Scorer } from '../../src/predict/predict.js';
 
 const ROWS = 25;
 const a = Float32Array.from({ length: ROWS }, (_, i) => i / 4);
@@ -119,7 +119,7 @@ describe('predict', () => {
       // The record is made every megabyte of output: here by hand, after three batches of four rows.
       const partial = await readFile(join(at, `${output}.partial`));
       const files = { model: join(at, 'in.csv'), input: join(at, 'in.npy'), output };
-      const settings = await settingsOf({ ...files, batch: 4 }, output.split('.')[1]!);
+      const settings = await fingerprintOf({ ...files, batch: 4 }, output.split('.')[1]!);
       const record = { settings, rows: 12, bytes: partial.length };
       await writeFile(join(at, `${output}.progress.json`), JSON.stringify(record));
       let rowsRun = 0;

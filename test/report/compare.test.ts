@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../src/measure/race/statistics.js';
 import { compareResults, parseShare, ratioOfRuns, regressions } from '../../src/report/compare.js';
-import { runCommand } from '../../src/setup/commands.js';
+import { runTool } from '../../src/setup/commands.js';
 import { resultFixture } from './fixture.js';
 
 const MAIN = resolve(import.meta.dirname, '../../dist/cli/main.js');
@@ -89,7 +89,7 @@ describe('espalier compare', () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
   const compare = (...args: string[]) =>
-    runCommand(process.execPath, [
+    runTool(process.execPath, [
       MAIN,
       'compare',
       ...args.map((a) => (a.endsWith('.json') ? join(folder, a) : a)),

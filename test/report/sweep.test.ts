@@ -3,7 +3,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { resultSchema } from '../../src/measure/result.js';
-import { runCommand } from '../../src/setup/commands.js';
+import { runTool } from '../../src/setup/commands.js';
 import { parseSweep, pruningsOf, sweepJsonSchema } from '../../src/sweep/recipe.js';
 import { temporaryFolder, writeSmallTable } from '../train/tables.js';
 
@@ -54,7 +54,7 @@ describe('espalier sweep', () => {
   writeSmallTable(folder, 1200);
   const run = async (value: object) => {
     await writeFile(recipe, JSON.stringify(value));
-    return runCommand(process.execPath, [MAIN, 'sweep', recipe, '--output', output, '--threads', '1']);
+    return runTool(process.execPath, [MAIN, 'sweep', recipe, '--output', output, '--threads', '1']);
   };
 
   it('trains, prunes, converts, measures and reports; then goes on where something is missing', async () => {
@@ -83,6 +83,6 @@ describe('espalier sweep', () => {
 
   it('exits with 2 for a recipe that is wrong or missing', async () => {
     expect((await run({ ...RECIPE, name: '' })).code).toBe(2);
-    expect((await runCommand(process.execPath, [MAIN, 'sweep', join(folder, 'none.yaml')])).code).toBe(2);
+    expect((await runTool(process.execPath, [MAIN, 'sweep', join(folder, 'none.yaml')])).code).toBe(2);
   });
 });

@@ -107,7 +107,8 @@ describe('espalier serve', () => {
   test('a worker that is killed is replaced, again and again, and nobody else notices', async () => {
     const { url, child, ended, log } = await start(['--workers', '2']);
     const listening = () => log('worker listens').map(({ pid }) => pid);
-    expect(listening()).toHaveLength(2);
+    // Standard output may be ahead of the log.
+    await expect.poll(() => listening().length, { timeout: 30_000 }).toBe(2);
     const failed: Error[] = [];
     for (let killed = 1; killed <= 3; killed++) {
       process.kill(listening().at(-1)!, 'SIGKILL');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diagnose, type Diagnosis } from '../../src/setup/doctor.js';
-import { runCommand } from '../../src/setup/commands.js';
+import { runTool } from '../../src/setup/commands.js';
 import { renderDiagnosis } from '../../src/cli/commands/doctor.js';
 import { which } from '../../install/tools.mjs';
 
@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(empty, { recursive: true, force: true }));
 
 const doctor = (args: string[], env: NodeJS.ProcessEnv = {}) =>
-  runCommand(process.execPath, [MAIN, 'doctor', ...args], { env: { ...process.env, ...env } });
+  runTool(process.execPath, [MAIN, 'doctor', ...args], { env: { ...process.env, ...env } });
 
 describe('diagnose', () => {
   it('finds the engine, runs a network with it and names the instruction sets', async () => {

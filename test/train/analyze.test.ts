@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { convertModel } from '../../src/convert.js';
 import { analyze } from '../../src/inspect/analyze.js';
-import { pruneModel } from '../../src/recipe/train-and-prune.js';
+import { trainAndPrune } from '../../src/recipe/train-and-prune.js';
 import { readTable } from '../../src/table/table.js';
 import { TRAIN_DEFAULTS, train, type TrainResult } from '../../src/train/train.js';
 import { temporaryFolder, writeSmallTable } from './tables.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
     ...{ data, target: 'y', hidden: [16, 8], epochs: 4, batchSize: 64, learningRate: 0.01, output: dense },
   });
   const recipe = { sparsity: 0.5, epochs: 2, ramp: 1 };
-  await pruneModel({ model: dense, data, target: 'y', recipe, output: sparse });
+  await trainAndPrune({ model: dense, data, target: 'y', recipe, output: sparse });
 });
 
 describe('analyze', () => {

@@ -2,10 +2,10 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { importModel } from '../../src/import/index.js';
-import { describePlan } from '../../src/recipe/chart.js';
+import { describePlan } from '../../src/cli/plan-text.js';
 import { planPruning } from '../../src/recipe/plan.js';
 import { parseRecipe, readRecipe, recipeJsonSchema, type Recipe } from '../../src/recipe/recipe.js';
-import { planRun, pruneModel, type PruneRunOptions } from '../../src/recipe/train-and-prune.js';
+import { planRun, trainAndPrune, type PruneRunOptions } from '../../src/recipe/train-and-prune.js';
 import { loadLayersModel } from '../../src/train/model-files.js';
 import { readTable } from '../../src/table/table.js';
 import { loadTensorFlow } from '../../src/tensorflow/load.js';
@@ -44,7 +44,7 @@ function modelBytes(output: string): Buffer {
 
 describe('prune', () => {
   test('reaches the target in every layer of the written model, best epoch after it', async () => {
-    const { state, layers, sparsity, plan } = await pruneModel(options('reaches'));
+    const { state, layers, sparsity, plan } = await trainAndPrune(options('reaches'));
     expect(layers.map(({ name }) => name)).toEqual(['dense_1', 'dense_2', 'output']);
     expect(sparsity).toBeCloseTo(0.75, 2);
     const { history } = state;
@@ -75,23 +75,23 @@ describe('prune', () => {
     const model = join(import.meta.dirname, '../golden/models/mlp_regression', file);
     const split = { ...TRAIN_DEFAULTS.split };
     const recipe = { ...RECIPE, batchSize: 16 };
-    const result = await pruneModel(options(`from-${file}`, recipe, { model, data: path, split }));
+    const result = await trainAndPrune(options(`from-${file}`, recipe, { model, data: path, split }));
     expect(result.layers.every(({ sparsity }) => Math.abs(sparsity - 0.75) < 0.02)).toBe(true);
     const network = await importModel(join(folder, `from-${file}`));
     expect(network.layers.map(({ name }) => name)).toEqual(['dense', 'dense_1', 'dense_2']);
   });
 
   test('resumed equals unbroken, bit for bit, masks and all', async () => {
-    const unbroken = await pruneModel(options('whole'));
+    const unbroken = await trainAndPrune(options('whole'));
     const controller = new AbortController();
     const progress = {
       step: (report: { epoch: number; step: number }) => {
         if (report.epoch === 3 && report.step % 10 === 6) controller.abort();
       },
     };
-    const broken = pruneModel(options('broken', RECIPE, { progress, signal: controller.signal }));
+    const broken = trainAndPrune(options('broken', RECIPE, { progress, signal: controller.signal }));
     await expect(broken).rejects.toMatchObject({ code: 'INTERRUPTED', details: { epochsDone: 2 } });
-    const resumed = await pruneModel(options('broken', RECIPE, { resume: true }));
+    const resumed = await trainAndPrune(options('broken', RECIPE, { resume: true }));
     expect(resumed.state.history).toEqual(unbroken.state.history);
     expect(modelBytes('broken').equals(modelBytes('whole'))).toBe(true);
   });
@@ -99,7 +99,7 @@ describe('prune', () => {
   test('early stopping waits for the target', async () => {
     // Nothing gets better at such a rate: patience 1 would end a run in its second epoch.
     const recipe = { ...RECIPE, epochs: 6, ramp: 4, learningRate: 1e-30, weightDecay: 0, patience: 1 };
-    const { state, sparsity } = await pruneModel(options('early', recipe));
+    const { state, sparsity } = await trainAndPrune(options('early', recipe));
     expect(sparsity).toBeCloseTo(0.75, 2);
     expect(state.best!.epoch).toBe(5);
     expect(state.history).toHaveLength(6);
@@ -107,7 +107,7 @@ describe('prune', () => {
 
   test('a sparse model goes on from the sparsity that it has', async () => {
     const again = { ...RECIPE, sparsity: 0.875 };
-    const { state, sparsity } = await pruneModel(
+    const { state, sparsity } = await trainAndPrune(
       options('further', again, { model: join(folder, 'reaches') }),
     );
     expect(state.history[0]!.sparsity).toBeCloseTo(0.75, 2);
@@ -116,7 +116,7 @@ describe('prune', () => {
 
   test('a layer by name is left dense or gets its own sparsity', async () => {
     const recipe: Recipe = { ...RECIPE, perLayer: { output: false, dense_1: 0.5 } };
-    const { layers } = await pruneModel(options('layers', recipe));
+    const { layers } = await trainAndPrune(options('layers', recipe));
     expect(layers).toMatchObject([
       { name: 'dense_1', sparsity: 0.5 },
       { name: 'dense_2', sparsity: 0.75 },
@@ -125,13 +125,13 @@ describe('prune', () => {
 
   test('a schedule without its end is refused before training, or warned of', async () => {
     const recipe: Recipe = { ...RECIPE, ramp: 9 };
-    await expect(pruneModel(options('unreached', recipe))).rejects.toMatchObject({
+    await expect(trainAndPrune(options('unreached', recipe))).rejects.toMatchObject({
       code: 'UNREACHED_END',
       exitCode: 2,
       details: { totalSteps: expect.any(Number), endStep: expect.any(Number) },
     });
     const warnings: string[] = [];
-    const { sparsity } = await pruneModel(
+    const { sparsity } = await trainAndPrune(
       options(
         'unreached',
         { ...recipe, onUnreachedEnd: 'warn' },
@@ -146,13 +146,17 @@ describe('prune', () => {
   test('other data, a layer that is not there and a missing model are refused', async () => {
     const other = join(folder, 'other.csv');
     writeFileSync(other, 'y,a\n1,2\n2,3\n');
-    await expect(pruneModel(options('bad', RECIPE, { data: other }))).rejects.toMatchObject({
+    await expect(trainAndPrune(options('bad', RECIPE, { data: other }))).rejects.toMatchObject({
       code: 'INVALID_DATA',
     });
-    await expect(pruneModel(options('bad', { ...RECIPE, perLayer: { nope: 0.5 } }))).rejects.toMatchObject({
-      code: 'INVALID_ARGUMENT',
-    });
-    await expect(pruneModel(options('bad', RECIPE, { model: join(folder, 'none') }))).rejects.toMatchObject({
+    await expect(trainAndPrune(options('bad', { ...RECIPE, perLayer: { nope: 0.5 } }))).rejects.toMatchObject(
+      {
+        code: 'INVALID_ARGUMENT',
+      },
+    );
+    await expect(
+      trainAndPrune(options('bad', RECIPE, { model: join(folder, 'none') })),
+    ).rejects.toMatchObject({
       code: 'NOT_FOUND',
     });
   });

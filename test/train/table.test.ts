@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Dataset, fitPreprocessing } from '../../src/table/dataset.js';
 import { Encoder, fitEncoder, inputWidth } from '../../src/table/encoder.js';
 import { splitRows } from '../../src/table/split.js';
-import { columnOf, readTable, targetOf } from '../../src/table/table.js';
+import { columnOf, readTable, targetValues } from '../../src/table/table.js';
 import { temporaryFolder, writeSmallTable } from './tables.js';
 
 const folder = temporaryFolder();
@@ -61,9 +61,9 @@ describe('reading a table', () => {
 
   test('a missing column is named, as is a target that is no number', async () => {
     const table = await readTable(csv('a,b,c\n1,x,1\n2,y,\n'));
-    expect(() => targetOf(table, 'price')).toThrow(/expected a column "price", found a, b, c/);
-    expect(() => targetOf(table, 'b')).toThrow(/target b, data row 1: expected a number, received "x"/);
-    expect(() => targetOf(table, 'c')).toThrow(/target c, data row 2: expected a number/);
+    expect(() => targetValues(table, 'price')).toThrow(/expected a column "price", found a, b, c/);
+    expect(() => targetValues(table, 'b')).toThrow(/target b, data row 1: expected a number, received "x"/);
+    expect(() => targetValues(table, 'c')).toThrow(/target c, data row 2: expected a number/);
   });
 });
 

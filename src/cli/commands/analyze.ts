@@ -1,3 +1,4 @@
+/** The command `espalier analyze`: its options, and the predictions of one model or two beside the truth, as tables. */
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import type { Analysis, ModelAnalysis } from '../../inspect/analyze.js';

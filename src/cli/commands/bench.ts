@@ -1,3 +1,4 @@
+/** The command `espalier bench`: its options, and what of them goes to the runner. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { BenchOptions } from '../../measure/bench.js';
 

@@ -1,3 +1,4 @@
+/** The command `espalier compare`: two results of bench, told apart from noise. */
 import { Command } from 'commander';
 import { EspalierError } from '../../errors.js';
 

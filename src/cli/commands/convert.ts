@@ -1,3 +1,4 @@
+/** The command `espalier convert`: a model in, an .esp file out. */
 import { Command } from 'commander';
 import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';

@@ -1,3 +1,4 @@
+/** The command `espalier doctor`: what of the installation works, a line a check. */
 import { Command } from 'commander';
 import { EspalierError } from '../../errors.js';
 import type { Check, Diagnosis } from '../../setup/doctor.js';

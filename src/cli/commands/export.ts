@@ -1,3 +1,4 @@
+/** The command `espalier export`: a model in, its layers in another format out. */
 import { Command, Option } from 'commander';
 import type { ExportFormat } from '../../export/index.js';
 import { grouped, percent } from '../format.js';

@@ -1,10 +1,11 @@
+/** The command `espalier inspect`: its options, and a model as tables. */
 import Table from 'cli-table3';
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Inspection } from '../../inspect/inspect.js';
 import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
-import { grouped, percent, shapeText } from '../format.js';
+import { grouped, percent, shapeWithBatch } from '../format.js';
 
 /** `espalier inspect MODEL`. */
 export function inspectCommand(): Command {
@@ -60,7 +61,7 @@ function microseconds(ns: number | null): string {
 
 export function render(inspection: Inspection): string {
   const { name, fileBytes, inputs, outputs, layers, operations, totals, batch } = inspection;
-  const port = (p: Inspection['inputs'][number]): string => `${p.name} ${shapeText(p.shape)} ${p.dtype}`;
+  const port = (p: Inspection['inputs'][number]): string => `${p.name} ${shapeWithBatch(p.shape)} ${p.dtype}`;
   const parts = [
     `${name}${fileBytes === null ? '' : `, ${grouped(fileBytes)} bytes`}`,
     `inputs   ${inputs.map(port).join('\n         ')}`,
@@ -74,7 +75,7 @@ export function render(inspection: Inspection): string {
         layers.map((l) => [
           l.name,
           l.kind,
-          shapeText(l.shape),
+          shapeWithBatch(l.shape),
           grouped(l.parameters),
           grouped(l.nonZero),
           percent(l.sparsity),

@@ -1,3 +1,4 @@
+/** The command `espalier predict`: its options, and a bar while a table is scored. */
 import { Command, InvalidArgumentError } from 'commander';
 import cliProgress from 'cli-progress';
 

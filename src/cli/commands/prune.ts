@@ -1,8 +1,10 @@
-import { Command, Option } from 'commander';
+/** The command `espalier prune`: its options, and which of the works of a recipe they ask for. */
+import type { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../recipe/recipe.js';
-import { numberOption, wholeOption } from '../options.js';
-import { addMaskOptions, addOneShotAndScan, recipeOf, type PruningOptions } from '../pruning-options.js';
+import { LateCommand } from '../late-command.js';
+import { wholeOption } from '../options.js';
+import type { PruningOptions } from '../pruning-options.js';
 import { trainingProgress } from '../training-progress.js';
 import { describeMetrics, dryRun, printLayers, pruneAndPrint, type Shared } from '../training-runs.js';
 import { addSplitOptions, givenSplit, type SplitOptions } from '../data-options.js';
@@ -25,21 +27,21 @@ function required(name: 'data' | 'target' | 'output', value: string | undefined)
 }
 
 async function oneShot(model: string, recipe: Recipe, options: Options, shared: Omit<Shared, 'model'>) {
-  const { oneShotModel, planOneShot } = await import('../../recipe/prune-once.js');
+  const { pruneOnce, planPruneOnce } = await import('../../recipe/prune-once.js');
   const { data, target, dryRun } = options;
   const given = { ...shared, model, recipe, data, target };
   if (dryRun === true) {
-    const { method, layers } = await planOneShot({ ...given, output: '' });
-    const { table } = await import('../../recipe/chart.js');
+    const { method, layers } = await planPruneOnce({ ...given, output: '' });
+    const { framelessTable } = await import('../plan-text.js');
     const rows = layers.map(({ name, weights, present, target: then, parameters }) => [
       ...[name, String(weights), present.toFixed(4), then.toFixed(4), String(parameters ?? weights)],
     ]);
     console.log(`one-shot, ${method}`);
-    console.log(table([['layer', 'weights', 'sparsity now', 'then', 'parameters'], ...rows]));
+    console.log(framelessTable([['layer', 'weights', 'sparsity now', 'then', 'parameters'], ...rows]));
     return;
   }
   const output = required('output', options.output);
-  const { layers, sparsity, before, after } = await oneShotModel({ ...given, output });
+  const { layers, sparsity, before, after } = await pruneOnce({ ...given, output });
   printLayers(layers, sparsity);
   if (before) console.log(`dense:  ${describeMetrics(before)}`);
   if (after) console.log(`pruned: ${describeMetrics(after)}`);
@@ -50,7 +52,7 @@ async function scan(shared: Shared, output: string | undefined): Promise<void> {
   const [{ scanRun }, { writeScan }, { describeScan }] = await Promise.all([
     import('../../recipe/train-and-prune.js'),
     import('../../recipe/scan.js'),
-    import('../../recipe/chart.js'),
+    import('../plan-text.js'),
   ]);
   const report = await scanRun({ ...shared, output: '' });
   console.log(describeScan(report));
@@ -61,7 +63,7 @@ async function scan(shared: Shared, output: string | undefined): Promise<void> {
 
 /** `espalier prune`: a trained model and its data in, a sparse model out. */
 export function pruneCommand(): Command {
-  const command = new Command('prune')
+  return new LateCommand('prune', addOptions)
     .description(
       'train a model on while its smallest weights are set to zero, by a schedule, and keep it good',
     )
@@ -69,56 +71,10 @@ export function pruneCommand(): Command {
       '<model>',
       'what `espalier train` wrote, or any model of one input: model.json, its folder, .h5 or .keras',
     )
-    .option('--data <file.csv>', 'table with a header')
-    .option('--target <column>', 'column of numbers to predict')
-    .option(
-      '--sparsity <share>',
-      'share of zeros in each pruned layer, from 0 and below 1',
-      numberOption('sparsity', 'a number in [0, 1)', (value) => value >= 0 && value < 1),
-    )
-    .option(
-      '--epochs <number>',
-      'epochs of pruning and fine-tuning, after warm-up (default: 20)',
-      wholeOption('epochs', 1),
-    );
-  addOneShotAndScan(addMaskOptions(command))
-    .option('--batch-size <number>', 'rows a step (default: that of training)', wholeOption('batch-size', 1))
-    .option(
-      '--learning-rate <rate>',
-      "Adam's learning rate at the begin (default: 0.001)",
-      numberOption('learning-rate', 'a number above 0', (value) => value > 0),
-    )
-    .addOption(
-      new Option('--decay <kind>', 'how the learning rate falls (default: cosine)').choices([
-        ...['cosine', 'exponential', 'constant'],
-      ]),
-    )
-    .option(
-      '--weight-decay <number>',
-      'decoupled weight decay (default: a tenth of that of training)',
-      numberOption('weight-decay', 'a number from 0', (value) => value >= 0),
-    )
-    .option(
-      '--patience <epochs>',
-      'end when so many epochs after the target is reached bring nothing better',
-      wholeOption('patience', 1),
-    )
-    .option('--seed <number>', 'shuffling (default: 1)', wholeOption('seed', 0));
-  return addSplitOptions(command, true)
-    .option('--threads <number>', "TensorFlow's threads (default: all cores)", wholeOption('threads', 1))
-    .option('--tensorboard <folder>', 'write TensorBoard logs, with the sparsity of each layer')
-    .option(
-      '--tensorboard-every <steps>',
-      'steps between two entries',
-      wholeOption('tensorboard-every', 1),
-      1,
-    )
-    .option('--resume', 'go on from the checkpoint in the output folder')
-    .option('--dry-run', 'print the schedule, the layers and every trap, and train nothing')
-    .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint')
     .action(async (model: string, options: Options, self: Command) => {
       const progress = trainingProgress();
-      const recipe = await recipeOf(self, options);
+      const { recipeOfOptions } = await import('../pruning-options.js');
+      const recipe = await recipeOfOptions(self, options);
       const { threads, tensorboard, tensorboardEvery, resume } = options;
       const common = {
         ...{ recipe, threads, tensorboard, tensorboardEvery, resume, progress },
@@ -130,12 +86,29 @@ export function pruneCommand(): Command {
       const [data, target] = [required('data', options.data), required('target', options.target)];
       const shared = { ...common, model, data, target };
       if (options.scan === true) return scan(shared, options.output);
-      const { sparsity, sparsityMByN, perLayer, scan: first } = recipe;
-      if ([sparsity, sparsityMByN, perLayer, first?.budget].every((given) => given === undefined)) {
-        const expected = 'a number in [0, 1), by --sparsity or in the recipe';
-        throw invalid('INVALID_ARGUMENT', 'sparsity', expected, undefined);
-      }
+      const { sparsityMissing, tellsSparsity } = await import('../../recipe/recipe.js');
+      if (!tellsSparsity(recipe)) throw sparsityMissing();
       if (options.dryRun === true) return dryRun(shared);
       return pruneAndPrint(shared, required('output', options.output));
     });
+}
+
+async function addOptions(command: Command): Promise<void> {
+  const { addMaskOptions, addOneShotAndScan } = await import('../pruning-options.js');
+  command
+    .option('--data <file.csv>', 'table with a header')
+    .option('--target <column>', 'column of numbers to predict');
+  addOneShotAndScan(addMaskOptions(command));
+  addSplitOptions(command, true)
+    .option('--threads <number>', "TensorFlow's threads (default: all cores)", wholeOption('threads', 1))
+    .option('--tensorboard <folder>', 'write TensorBoard logs, with the sparsity of each layer')
+    .option(
+      '--tensorboard-every <steps>',
+      'steps between two entries',
+      wholeOption('tensorboard-every', 1),
+      1,
+    )
+    .option('--resume', 'go on from the checkpoint in the output folder')
+    .option('--dry-run', 'print the schedule, the layers and every trap, and train nothing')
+    .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint');
 }

@@ -1,15 +1,21 @@
+/** The command `espalier report`: results of bench in, a page or a table out. */
 import { extname } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Format } from '../../report/report.js';
+import type { ReportFormat } from '../../report/report.js';
 
 interface Flags {
-  format?: Format;
+  format?: ReportFormat;
   output?: string;
   title?: string;
   charts: boolean | string;
 }
 
-const BY_EXTENSION: Record<string, Format> = { '.html': 'html', '.htm': 'html', '.md': 'md', '.csv': 'csv' };
+const BY_EXTENSION: Record<string, ReportFormat> = {
+  '.html': 'html',
+  '.htm': 'html',
+  '.md': 'md',
+  '.csv': 'csv',
+};
 
 /** `espalier report`: results of `espalier bench` as one page, as Markdown or as CSV. */
 export function reportCommand(): Command {

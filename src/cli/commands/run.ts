@@ -1,3 +1,4 @@
+/** The command `espalier run`: tensors in files in, tensors in files out. */
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 

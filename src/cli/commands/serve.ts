@@ -1,3 +1,4 @@
+/** The command `espalier serve`: its options, as settings of the server. */
 import { Command, InvalidArgumentError } from 'commander';
 
 const whole = (least: number) => (text: string) => {

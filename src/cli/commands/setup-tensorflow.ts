@@ -1,3 +1,4 @@
+/** The command `espalier setup-tensorflow`: its options, and a bar while the library is fetched. */
 import cliProgress from 'cli-progress';
 import { Command } from 'commander';
 import { setupTensorFlow } from '../../setup/tensorflow.js';

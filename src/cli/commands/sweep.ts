@@ -1,3 +1,4 @@
+/** The command `espalier sweep`: a recipe of several networks, and where its results are. */
 import { Command } from 'commander';
 import { wholeOption } from '../options.js';
 import { interruptSignal, trainingProgress } from '../training-progress.js';

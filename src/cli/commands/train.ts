@@ -1,9 +1,11 @@
-import { Command } from 'commander';
+/** The command `espalier train`: its options, with or without pruning while it trains. */
+import type { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Recipe } from '../../recipe/recipe.js';
-import { addSplitOptions, share, splitSettings, type DataOptions } from '../data-options.js';
-import { numberOption, wholeOption } from '../options.js';
-import { addMaskOptions, asksToPrune, recipeOf, type PruningOptions } from '../pruning-options.js';
+import { addSplitOptions, shareOption, splitSettings, type DataOptions } from '../data-options.js';
+import { LateCommand } from '../late-command.js';
+import { wholeOption } from '../options.js';
+import type { PruningOptions } from '../pruning-options.js';
 import { interruptSignal, trainingProgress } from '../training-progress.js';
 import { dryRun, printResult, pruneAndPrint } from '../training-runs.js';
 
@@ -27,48 +29,11 @@ interface Options extends DataOptions, PruningOptions {
 
 /** `espalier train`: a CSV file and a target column in, a trained network out. */
 export function trainCommand(): Command {
-  const command = new Command('train')
+  return new LateCommand('train', addOptions)
     .description('train a network on a CSV file: numbers are standardised, texts become one input a category')
-    .requiredOption('--data <file.csv>', 'table with a header')
-    .requiredOption('--target <column>', 'column of numbers to predict; all others are inputs')
-    .option('--network <units>', 'units of the hidden layers', '256,128,128')
-    .option('--activation <name>', 'activation of the hidden layers', 'relu')
-    .option('--dropout <share>', 'dropout after each hidden layer', share('dropout'), 0)
-    .option('--epochs <number>', 'passes over the training rows', wholeOption('epochs', 1), 100)
-    .option('--batch-size <number>', 'rows a step', wholeOption('batch-size', 1), 256)
-    .option(
-      '--learning-rate <rate>',
-      "Adam's learning rate at the begin",
-      numberOption('learning-rate', 'a number above 0', (value) => value > 0),
-      0.001,
-    )
-    .option('--decay <kind>', 'how the learning rate falls: cosine, exponential or constant', 'cosine')
-    .option(
-      '--weight-decay <number>',
-      'decoupled weight decay, times the learning rate (AdamW)',
-      numberOption('weight-decay', 'a number from 0', (value) => value >= 0),
-      0.01,
-    )
-    .option('--patience <epochs>', 'end when so many epochs bring nothing better', wholeOption('patience', 1))
-    .option(
-      '--seed <number>',
-      'starting weights and shuffling: the same seed, the same result',
-      wholeOption('seed', 0),
-      1,
-    );
-  addMaskOptions(command).option(
-    '--sparsity <share>',
-    'prune while it trains: share of zeros in each layer at the end, from 0 and below 1',
-    share('sparsity'),
-  );
-  return addSplitOptions(command)
-    .option('--threads <number>', "TensorFlow's threads (default: all cores)", wholeOption('threads', 1))
-    .option('--tensorboard <folder>', 'write TensorBoard logs')
-    .option('--resume', 'go on from the checkpoint in the output folder')
-    .option('--dry-run', 'print the network, the steps and, where it is pruned, every trap; train nothing')
-    .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint')
     .action(async (options: Options, self: Command) => {
-      const recipe = await recipeOf(self, options);
+      const { asksToPrune, recipeOfOptions } = await import('../pruning-options.js');
+      const recipe = await recipeOfOptions(self, options);
       const { epochs, batchSize, learningRate, decay, weightDecay, patience, seed } = options;
       // What was given on the command line is in the recipe already; the recipe's own win over defaults.
       const settings = {
@@ -86,6 +51,52 @@ export function trainCommand(): Command {
 }
 
 const TRAINING = ['epochs', 'batchSize', 'learningRate', 'decay', 'weightDecay', 'patience', 'seed'] as const;
+
+/** What `train` says otherwise than the recipe of a pruning, whose defaults are others too. */
+const TRAINING_HELP: Partial<Record<(typeof TRAINING)[number], string>> = {
+  epochs: 'passes over the training rows',
+  patience: 'end when so many epochs bring nothing better',
+  seed: 'starting weights and shuffling: the same seed, the same result',
+};
+
+async function addOptions(command: Command): Promise<void> {
+  const [{ addMaskOptions }, { settingOption }, { recipeSchema }, { TRAIN_DEFAULTS }] = await Promise.all([
+    import('../pruning-options.js'),
+    import('../setting-option.js'),
+    import('../../recipe/recipe.js'),
+    import('../../train/train.js'),
+  ]);
+  const { shape } = recipeSchema;
+  const defaults: Partial<Record<string, unknown>> = TRAIN_DEFAULTS;
+  command
+    .requiredOption('--data <file.csv>', 'table with a header')
+    .requiredOption('--target <column>', 'column of numbers to predict; all others are inputs')
+    .option('--network <units>', 'units of the hidden layers', TRAIN_DEFAULTS.hidden.join(','))
+    .option('--activation <name>', 'activation of the hidden layers', TRAIN_DEFAULTS.activation)
+    .option(
+      '--dropout <shareOption>',
+      'dropout after each hidden layer',
+      shareOption('dropout'),
+      TRAIN_DEFAULTS.dropout,
+    );
+  for (const name of TRAINING) {
+    const text = TRAINING_HELP[name];
+    const option = settingOption(shape[name], name, { ...(text && { text }), fallback: undefined });
+    command.addOption(option.default(defaults[name]));
+  }
+  command.addOption(
+    settingOption(shape.sparsity, 'sparsity', {
+      text: `prune while it trains: ${shape.sparsity.description}`,
+    }),
+  );
+  addMaskOptions(command, [...TRAINING, 'sparsity']);
+  addSplitOptions(command)
+    .option('--threads <number>', "TensorFlow's threads (default: all cores)", wholeOption('threads', 1))
+    .option('--tensorboard <folder>', 'write TensorBoard logs')
+    .option('--resume', 'go on from the checkpoint in the output folder')
+    .option('--dry-run', 'print the network, the steps and, where it is pruned, every trap; train nothing')
+    .option('--output <folder>', 'gets model.json, preprocessing.json, training.json and the checkpoint');
+}
 
 function outputOf({ output }: Options): string {
   if (output === undefined) throw invalid('INVALID_ARGUMENT', 'output', 'a folder, by --output', undefined);

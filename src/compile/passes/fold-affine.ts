@@ -19,6 +19,7 @@ type Dense = Extract<Matrix, { format: 'dense' }>;
  */
 const FOLDED_OFFSET = 8;
 
+/** The program without the affine operations that a neighbour can take over; values keep their numbers. Pure. */
 export function foldAffine(program: Program): Program {
   const uses = usesOf(program);
   const sweep = new Sweep();

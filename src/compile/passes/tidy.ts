@@ -3,6 +3,7 @@ import { ruleOf } from '../../program/check.js';
 import type { Operation, Program, ProgramPort } from '../../program/program.js';
 import { withInputs } from './uses.js';
 
+/** The program without operations that copy or that nobody reads, its values numbered anew. The last pass. Pure. */
 export function tidy(program: Program): Program {
   return renumber(dropUnused(dropIdentities(program)));
 }

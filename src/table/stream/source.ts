@@ -10,15 +10,15 @@ import { csv } from './csv.js';
 import { Gatherer, type Batch, type SourceOptions, type Values } from './gather.js';
 import { npy } from './npy.js';
 
-export type Format = 'csv' | 'jsonl' | 'npy' | 'parquet' | 'arrow';
+export type TableFormat = 'csv' | 'jsonl' | 'npy' | 'parquet' | 'arrow';
 
-export interface Source {
+export interface RowSource {
   /** In the unit of `done`; 0 where it is not known. */
   readonly total: number;
   batches(): AsyncIterable<Batch>;
 }
 
-const EXTENSIONS: Record<string, Format> = {
+const EXTENSIONS: Record<string, TableFormat> = {
   '.csv': 'csv',
   '.jsonl': 'jsonl',
   '.ndjson': 'jsonl',
@@ -29,7 +29,7 @@ const EXTENSIONS: Record<string, Format> = {
 };
 
 /** The format by a name's end; "-" is Arrow IPC. Throws INVALID_ARGUMENT. */
-export function formatOf(path: string, given: string | undefined, parameter: string): Format {
+export function formatOf(path: string, given: string | undefined, parameter: string): TableFormat {
   const format = given ?? (path === '-' ? 'arrow' : EXTENSIONS[extname(path).toLowerCase()]);
   const known = Object.values(EXTENSIONS).find((name) => name === format);
   if (known !== undefined) return known;
@@ -57,7 +57,7 @@ async function* input(path: string): AsyncGenerator<Buffer> {
 }
 
 /** Opens a table. Throws INVALID_DATA, NOT_FOUND or INVALID_ARGUMENT. */
-export async function openSource(options: SourceOptions, format: Format): Promise<Source> {
+export async function openSource(options: SourceOptions, format: TableFormat): Promise<RowSource> {
   const { path } = options;
   const found = path === '-' ? undefined : await stat(path).catch(() => undefined);
   if (path !== '-' && found?.isFile() !== true) {
@@ -171,7 +171,7 @@ async function* arrow(options: SourceOptions): AsyncGenerator<Batch> {
 const PARQUET_VALUES = 1 << 21;
 
 /** Row groups are read in pieces, and of them the needed columns only. */
-async function parquet(options: SourceOptions): Promise<Source> {
+async function parquet(options: SourceOptions): Promise<RowSource> {
   const { parquetMetadataAsync, parquetRead, parquetSchema } = await import('hyparquet');
   const handle = await open(options.path);
   const { size: byteLength } = await handle.stat();

@@ -1,22 +1,36 @@
 /** A plan as text: the schedule as a small chart, the layers, the traps; and a scan as a table. */
+import Table from 'cli-table3';
 import { drawSchedule, planSchedule } from '../prune/schedule/timeline.js';
 import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
-import type { Plan } from './plan.js';
+import type { PruningPlan } from '../recipe/planned.js';
 
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows
-    .map((row) =>
-      row
-        .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-        .join('  ')
-        .trimEnd(),
-    )
+/** Every character of a table's frame is left out; columns are two spaces apart. */
+const FRAMELESS = {
+  ...Object.fromEntries(
+    ['top', 'bottom', 'mid', 'left', 'right'].flatMap((side) =>
+      [side, `${side}-mid`, `${side}-left`, `${side}-right`].map((name) => [name, '']),
+    ),
+  ),
+  middle: '  ',
+};
+
+/** Rows without a frame, the first column to the left and the others to the right. */
+export function framelessTable(rows: readonly (readonly string[])[]): string {
+  const table = new Table({
+    chars: FRAMELESS,
+    style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0, compact: true },
+    colAligns: rows[0]!.map((_, column) => (column === 0 ? 'left' : 'right')),
+  });
+  table.push(...rows.map((row) => [...row]));
+  return table
+    .toString()
+    .split('\n')
+    .map((line) => line.trimEnd())
     .join('\n');
 }
 
 /** What `--dry-run` prints. */
-export function describePlan(plan: Plan): string {
+export function describePlan(plan: PruningPlan): string {
   const { recipe, beginStep, endStep, totalSteps, totalEpochs, stepsPerEpoch, layers, warnings } = plan;
   const weights = layers.reduce((sum, layer) => sum + layer.weights, 0);
   const rows = layers.map((layer) => [
@@ -38,7 +52,7 @@ export function describePlan(plan: Plan): string {
     '',
     drawSchedule(planSchedule(plan.scheduleTo(recipe.sparsity), totalSteps)),
     '',
-    table([['layer', 'weights', 'sparsity now', 'then', 'kept', 'parameters'], ...rows]),
+    framelessTable([['layer', 'weights', 'sparsity now', 'then', 'kept', 'parameters'], ...rows]),
     `${layers.length} layers, ${weights} weights to prune`,
     ...(warnings.length === 0 ? [] : ['', ...warnings.map((warning) => `warning: ${warning}`)]),
   ].join('\n');
@@ -57,7 +71,7 @@ export function describeScan({ dense, layers, proposal }: SensitivityReport): st
   const zeros = layers.reduce((sum, { layer, size }) => sum + size * (proposal?.[layer] ?? 0), 0);
   return [
     `validation RMSE of the dense model ${dense.toPrecision(5)}; with one layer pruned to`,
-    table([['layer', 'weights', ...tried, ...(proposal ? ['proposed'] : [])], ...rows]),
+    framelessTable([['layer', 'weights', ...tried, ...(proposal ? ['proposed'] : [])], ...rows]),
     ...(proposal ? [`proposed: sparsity ${(zeros / total).toFixed(4)} in all`] : []),
   ].join('\n');
 }

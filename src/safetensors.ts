@@ -4,8 +4,12 @@
  *
  * What is read is not trusted: lengths, offsets, overlaps, holes, duplicate keys and depth are checked before any use,
  * and nothing is allocated that the file does not fill.
+ *
+ * The metadata ends with `crc32`: the CRC-32 of the whole file, in eight hexadecimal digits, taken while the digits are
+ * zeros. It finds what a disk or a transfer changed; files of before have none and are read without it.
  */
-import { EspalierError, describe } from '../errors.js';
+import { crc32 } from 'node:zlib';
+import { EspalierError, describe } from './errors.js';
 
 const ITEM_BYTES = { F32: 4, I32: 4, F16: 2, U16: 2, I8: 1, U8: 1 } as const;
 export type SafeDType = keyof typeof ITEM_BYTES;
@@ -30,12 +34,17 @@ export interface SafeFile {
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const MAX_DEPTH = 16;
 
+const CHECKSUM = 'crc32';
+const NO_CHECKSUM = '00000000';
+/** How it begins in a header; quotes inside of strings have a backslash, so that no text can look like it. */
+const CHECKSUM_START = `"${CHECKSUM}":"`;
+
 /** The bytes of a file; the same tensors and metadata give the same bytes. Wider types should come first. */
 export function writeSafetensors(file: {
   readonly metadata: SafeFile['metadata'];
   readonly tensors: readonly SafeParts[];
 }): Uint8Array {
-  const header: Record<string, unknown> = { __metadata__: file.metadata };
+  const header: Record<string, unknown> = { __metadata__: { ...file.metadata, [CHECKSUM]: NO_CHECKSUM } };
   const parts: Uint8Array[] = [];
   let end = 0;
   for (const { name, dtype, shape, data } of file.tensors) {
@@ -57,11 +66,54 @@ export function writeSafetensors(file: {
     bytes.set(part, at);
     at += part.byteLength;
   }
+  seal(bytes, 8 + padded);
   return bytes;
 }
 
-/** Reads without copying: the tensors are views of `bytes`. Throws INVALID_MODEL, telling what is wrong. */
-export function readSafetensors(bytes: Uint8Array): SafeFile {
+/** Where the digits of the checksum lie in the first `end` bytes; undefined where there is none. */
+function checksumPlace(bytes: Uint8Array, end: number): number | undefined {
+  const header = Buffer.from(bytes.buffer, bytes.byteOffset, end);
+  const found = header.indexOf(CHECKSUM_START);
+  const place = found + CHECKSUM_START.length;
+  return found === -1 || place + NO_CHECKSUM.length > end ? undefined : place;
+}
+
+/** The checksum of the bytes, as if the digits at `place` were zeros. */
+function checksumOf(bytes: Uint8Array, place: number): string {
+  const before = crc32(bytes.subarray(0, place));
+  const value = crc32(bytes.subarray(place + NO_CHECKSUM.length), crc32(NO_CHECKSUM, before));
+  return value.toString(16).padStart(NO_CHECKSUM.length, '0');
+}
+
+/** Writes the checksum of the bytes into their header, which ends at `end`; for a header without one does nothing. */
+export function seal(bytes: Uint8Array, end: number): void {
+  const place = checksumPlace(bytes, end);
+  if (place !== undefined) bytes.set(Buffer.from(checksumOf(bytes, place), 'latin1'), place);
+}
+
+function verifyChecksum(bytes: Uint8Array, end: number, stored: string): void {
+  const place = checksumPlace(bytes, end);
+  const found = place === undefined ? 'none' : checksumOf(bytes, place);
+  if (found !== stored) {
+    throw broken(
+      `its bytes have the checksum ${found}, it was written with ${describe(stored)}: it was changed since`,
+    );
+  }
+}
+
+/**
+ * Reads without copying: the tensors are views of `bytes`. Throws INVALID_MODEL, telling what is wrong.
+ * @param options.checksum whether to verify the checksum of a file that has one, default true: about a millisecond for
+ *   each few MB.
+ */
+export function readSafetensors(
+  bytes: Uint8Array,
+  { checksum = true, what = '.esp file' }: { readonly checksum?: boolean; readonly what?: string } = {},
+): SafeFile {
+  return whole(what, () => readParts(bytes, checksum));
+}
+
+function readParts(bytes: Uint8Array, checksum: boolean): SafeFile {
   if (bytes.length < 10) throw broken(`${bytes.length} bytes are too few`);
   const declared = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
   if (declared > BigInt(Math.min(bytes.length - 8, MAX_HEADER_BYTES))) {
@@ -84,7 +136,9 @@ export function readSafetensors(bytes: Uint8Array): SafeFile {
     end = start + tensor.data.byteLength;
   }
   if (end !== data.length) throw broken(`the tensors end at ${end}, the data at ${data.length}`);
-  return { metadata, tensors };
+  const { [CHECKSUM]: stored, ...rest } = metadata;
+  if (checksum && stored !== undefined) verifyChecksum(bytes, 8 + length, stored);
+  return { metadata: rest, tensors };
 }
 
 function parseHeader(bytes: Uint8Array): Record<string, unknown> {
@@ -93,9 +147,9 @@ function parseHeader(bytes: Uint8Array): Record<string, unknown> {
   let header: unknown;
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    header = parseStrictJson(text, 'the header');
+    header = strictJson(text, 'the header');
   } catch (error) {
-    if (error instanceof EspalierError) throw error;
+    if (error instanceof Broken) throw error;
     throw broken('the header is not UTF-8');
   }
   if (!isObject(header)) throw broken('the header is not an object');
@@ -133,8 +187,12 @@ function parseTensor(name: string, entry: unknown, data: Uint8Array): SafeTensor
   return { name, dtype: dtype as SafeDType, shape: shape as number[], data: data.subarray(start, end) };
 }
 
-/** JSON.parse that also refuses a key given twice and deep nesting. Throws INVALID_MODEL. */
+/** JSON.parse that also refuses a key given twice and deep nesting, for what is in an .esp file. Throws INVALID_MODEL. */
 export function parseStrictJson(text: string, what: string): unknown {
+  return whole('.esp file', () => strictJson(text, what));
+}
+
+function strictJson(text: string, what: string): unknown {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
@@ -171,6 +229,20 @@ function isLength(value: unknown): boolean {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }
 
-function broken(why: string, cause?: unknown): EspalierError {
-  return new EspalierError('INVALID_MODEL', `not a whole .esp file: ${why}`, { parameter: 'source' }, cause);
+/** What is wrong with the bytes: the reader says of what they are. */
+class Broken extends Error {}
+
+function broken(why: string, cause?: unknown): Broken {
+  return new Broken(why, { cause });
+}
+
+/** What `read` finds broken, as an error that says of what it is. */
+function whole<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof Broken)) throw error;
+    const message = `not a whole ${what}: ${error.message}`;
+    throw new EspalierError('INVALID_MODEL', message, { parameter: 'source' }, error.cause);
+  }
 }
