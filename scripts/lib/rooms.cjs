@@ -87,7 +87,7 @@ const ROOMS = [
   [
     'cli',
     'the commands; what trains or measures by dynamic import',
-    'errors package door progress metrics files program export engine convert load table inspect train recipe measure report sweep serve predict setup',
+    'errors package door progress metrics files program export engine convert load table inspect train prune recipe measure report sweep serve predict setup',
   ],
 ].map(([name, job, imports]) => ({ name, job, imports: imports.split(' ').filter(Boolean) }));
 

@@ -26,7 +26,7 @@ function merge(results) {
   };
 }
 
-/** ESLint, prettier, the import and include rules, clang-format and the type checker. */
+/** ESLint, prettier, the import and include rules, unused exports, clang-format and the type checker. */
 export async function checks(root) {
   const node = (name, script, ...args) =>
     check(root, name, process.execPath, [join('node_modules', script), ...args]);
@@ -41,6 +41,7 @@ export async function checks(root) {
       'dependency-cruiser/bin/dependency-cruise.mjs',
       ...['--config', '.dependency-cruiser.cjs', 'src'],
     ),
+    await node('unused exports (knip)', 'knip/bin/knip.js', '--no-progress'),
     await check(root, 'include rules of C++', process.execPath, ['scripts/lib/includes.mjs']),
     await check(
       root,
