@@ -4,10 +4,10 @@
  */
 import type { Frame, Window } from '../program/operations/images.js';
 import type { Activation as ProgramActivation, Matrix, Operation, Program } from '../program/program.js';
-import { unsupported } from '../network/config.js';
+import { unsupported } from '../network/untrusted.js';
 import type { Activation } from '../network/activations.js';
 import { relu } from '../network/activations.js';
-import { layerKind } from '../network/layers/registry.js';
+import { outputsOf, typed, type Kind, type Settings } from '../network/layers/registry.js';
 import type { Layer, Network, Node, Tensor, Value } from '../network/types.js';
 
 /** Row-major, rows x cols, zeros filled in. */
@@ -81,19 +81,20 @@ class Builder {
     return this.values[value]!.shape.slice(1) as number[];
   }
 
-  call(
+  call<K extends Kind>(
     name: string,
-    kind: string,
-    settings: unknown,
+    kind: K,
+    settings: Settings[K],
     inputs: readonly number[],
     weights: Record<string, Tensor> = {},
   ): number {
     let unique = name;
     for (let i = 1; this.used.has(unique); i++) unique = `${name}_${i}`;
     this.used.add(unique);
-    const layer = this.layers.push({ name: unique, kind, settings, weights }) - 1;
-    const [output] = layerKind(kind)!.outputs(
-      settings,
+    const made = typed<Kind>(kind, settings);
+    const layer = this.layers.push({ name: unique, ...made, weights }) - 1;
+    const [output] = outputsOf(
+      made,
       inputs.map((input) => this.values[input]!),
     );
     const value = this.values.push(output!) - 1;
@@ -194,7 +195,7 @@ function windowInput(
   const amounts = [
     [frame.top, bottom],
     [frame.left, right],
-  ];
+  ] as const;
   return { value: b.call(`${operation.name}_pad`, 'ZeroPadding2D', { amounts }, [value]), padding: 'valid' };
 }
 
@@ -205,7 +206,7 @@ function images(b: Builder, operation: Operation, input: number, height: number,
   return b.shaped(operation.name, value, [height, width, channels]);
 }
 
-function windowSettings(operation: Operation & Window, padding: Read['padding']): Record<string, unknown> {
+function windowSettings(operation: Operation & Window, padding: Read['padding']) {
   return {
     kernelSize: [operation.kernelHeight, operation.kernelWidth],
     strides: [operation.strideY, operation.strideX],
@@ -292,8 +293,10 @@ function operate(b: Builder, program: Program, operation: Operation): number {
     case 'combine': {
       const shape = b.shapeOf(b.map[operation.inputs[0]!]!);
       const inputs = operation.inputs.map((input) => b.shaped(name, b.map[input]!, shape));
-      if (operation.op === 'combine')
-        return b.call(name, ['Multiply', 'Maximum', 'Minimum'][operation.kind]!, {}, inputs);
+      if (operation.op === 'combine') {
+        if (operation.kind === 3) throw refuse(operation, 'a division');
+        return b.call(name, (['Multiply', 'Maximum', 'Minimum'] as const)[operation.kind], {}, inputs);
+      }
       return b.activate(name, b.call(name, 'Add', {}, inputs), operation.activation);
     }
     case 'concat': {
