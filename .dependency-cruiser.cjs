@@ -46,7 +46,7 @@ const ROOMS = {
   ],
   report: ['errors', 'files', 'measure'],
   sweep: ['errors', 'files', 'progress', 'convert', 'table', 'train', 'recipe', 'measure', 'report'],
-  serve: ['errors', 'package', 'load'],
+  serve: ['errors', 'package', 'import', 'load'],
   predict: ['errors', 'files', 'load', 'table'],
   setup: ['errors', 'files', 'package', 'tensorflow'],
 };
