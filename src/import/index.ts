@@ -3,12 +3,9 @@ import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EspalierError, invalid } from '../errors.js';
 import type { Network } from '../network/types.js';
-import { decodeUtf8, parseJson } from './json.js';
-import { importKerasH5 } from './keras-h5.js';
-import { importKerasZip } from './keras-zip.js';
-import { importModelJson } from './tfjs.js';
+import { IMPORTED, IMPORT_FORMATS } from './formats.js';
 
-export { importLayersModel } from './tfjs.js';
+export { importLayersModel } from './tfjs-layers/read.js';
 
 export interface ImportOptions {
   /** Bytes that weights may take while a model is imported, default 4 GiB. */
@@ -50,14 +47,14 @@ export async function importModel(
   return importBytes(await readFile(path), dirname(path), maxMemory);
 }
 
-/** The file that a path means: itself, or the model.json in a folder. */
+/** The file that a path means: itself, or the one that stands for a folder. */
 async function modelFile(source: string): Promise<string> {
   try {
     const info = await stat(source);
     if (info.isFile()) return source;
     if (info.isDirectory()) {
-      const inside = join(source, 'model.json');
-      if ((await stat(inside)).isFile()) return inside;
+      const inside = await fileInFolder(source);
+      if (inside !== null) return inside;
     }
   } catch (cause) {
     throw new EspalierError(
@@ -73,29 +70,30 @@ async function modelFile(source: string): Promise<string> {
   });
 }
 
-/** Tells the format by its first bytes. */
+/** Null where what has the name is no file. @throws of the file system where no format's file is there. */
+async function fileInFolder(folder: string): Promise<string | null> {
+  let missing: unknown;
+  for (const { inFolder } of IMPORT_FORMATS) {
+    if (inFolder === undefined) continue;
+    const path = join(folder, inFolder);
+    try {
+      return (await stat(path)).isFile() ? path : null;
+    } catch (error) {
+      missing ??= error;
+    }
+  }
+  throw missing;
+}
+
 async function importBytes(bytes: Uint8Array, folder: string | null, maxMemory: number): Promise<Network> {
   if (bytes.length === 0) throw invalid('INVALID_MODEL', 'source', 'a model', 'an empty file');
-  if (startsWith(bytes, HDF5)) return importKerasH5(bytes, maxMemory);
-  if (startsWith(bytes, ZIP)) return importKerasZip(bytes, maxMemory);
-  if (!' \t\r\n{[\u00ef'.includes(String.fromCharCode(bytes[0]!)) && !looksLikeJson(bytes)) {
+  const format = IMPORT_FORMATS.find((known) => known.matches(bytes));
+  if (format === undefined) {
     throw new EspalierError(
       'UNSUPPORTED_FORMAT',
-      'source: expected a TFJS model.json, a Keras .h5 or a .keras file, received a file of another kind',
-      { parameter: 'source', expected: 'model.json, .h5 or .keras' },
+      `source: expected ${IMPORTED}, received a file of another kind`,
+      { parameter: 'source', expected: IMPORTED },
     );
   }
-  return importModelJson(parseJson(decodeUtf8(bytes, 'model.json'), 'model.json'), folder, maxMemory);
-}
-
-const HDF5 = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-const ZIP = [0x50, 0x4b, 0x03, 0x04];
-
-function startsWith(bytes: Uint8Array, magic: readonly number[]): boolean {
-  return magic.every((byte, i) => bytes[i] === byte);
-}
-
-/** Texts such as `null` are JSON too, and are answered as such. */
-function looksLikeJson(bytes: Uint8Array): boolean {
-  return /^["\-0-9tfn]/.test(String.fromCharCode(bytes[0]!));
+  return format.read({ bytes, folder, maxMemory });
 }

@@ -5,6 +5,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join, resolve } from 'node:path';
 import { EspalierError, invalid } from '../errors.js';
+import { MODEL_EXTENSIONS, hasFilesBeside } from '../import/formats.js';
 
 /** One version of a model on disk. */
 export interface VersionSource {
@@ -17,7 +18,6 @@ export interface VersionSource {
 
 export const MODEL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
 const VERSION_NAME = /^[1-9]\d{0,17}$/;
-const EXTENSIONS = ['.esp', '.json', '.keras', '.h5', '.hdf5'];
 
 /** Newest last. */
 export function byVersion(a: string, b: string): number {
@@ -71,14 +71,14 @@ export async function modelFileIn(folder: string): Promise<string | undefined> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files: string[] = [];
   for (const entry of entries) {
-    if (!EXTENSIONS.includes(extname(entry.name)) || entry.name.startsWith('.')) continue;
+    if (!MODEL_EXTENSIONS.includes(extname(entry.name)) || entry.name.startsWith('.')) continue;
     // Volumes of Kubernetes are links to links: what counts is what they lead to.
     const isFile = entry.isSymbolicLink()
       ? (await stat(join(folder, entry.name)).catch(() => undefined))?.isFile()
       : entry.isFile();
     if (isFile === true) files.push(entry.name);
   }
-  for (const extension of EXTENSIONS) {
+  for (const extension of MODEL_EXTENSIONS) {
     if (files.includes(`model${extension}`)) return join(folder, `model${extension}`);
   }
   return files.length === 1 ? join(folder, files[0]!) : undefined;
@@ -86,7 +86,7 @@ export async function modelFileIn(folder: string): Promise<string | undefined> {
 
 /** Size, time and inode of every file beside the source: weights lie in files of their own for some formats. */
 async function fingerprint(file: string): Promise<string> {
-  if (extname(file) !== '.json') return describeFile(file);
+  if (!hasFilesBeside(extname(file))) return describeFile(file);
   const folder = resolve(file, '..');
   const names = (await readdir(folder)).sort();
   const all = await Promise.all(names.map((name) => describeFile(join(folder, name))));

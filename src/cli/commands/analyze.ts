@@ -6,6 +6,7 @@ import { grouped, percent } from '../format.js';
 import type { ValueFormat } from '../../program/value-formats.js';
 import { valuesOption, wholeOption } from '../options.js';
 import { addSplitOptions, givenSplit, type DataOptions } from '../data-options.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 interface Options extends DataOptions {
   samples: number;
@@ -20,7 +21,7 @@ interface Options extends DataOptions {
 export function analyzeCommand(): Command {
   const command = new Command('analyze')
     .description('compare the predictions of a model, or of two, with the truth on held-out rows')
-    .argument('<a>', 'a model: an .esp file, a model.json or its folder')
+    .argument('<a>', `a model: ${MODEL_SOURCES}`)
     .argument('[b]', 'another one, say the pruned one')
     .requiredOption('--data <file.csv>', 'table with a header')
     .requiredOption('--target <column>', 'column of numbers that is predicted')

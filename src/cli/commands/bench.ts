@@ -1,6 +1,7 @@
 /** The command `espalier bench`: its options, and what of them goes to the runner. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { BenchOptions } from '../../measure/bench.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 interface Flags {
   batch: number[];
@@ -30,7 +31,7 @@ interface Flags {
 export function benchCommand(): Command {
   return new Command('bench')
     .description('measure a model in espalier and in other engines, side by side')
-    .argument('<model>', '.esp, or whatever can be converted')
+    .argument('<model>', MODEL_SOURCES)
     .option('--batch <sizes>', 'batch sizes', numbers, [1, 64])
     .option('--threads <count>', 'threads of each engine', number, 1)
     .option(

@@ -4,15 +4,13 @@ import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
 import type { Size } from '../../inspect/sizes.js';
 import { grouped, percent } from '../format.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 /** `espalier convert SOURCE DESTINATION.esp`. */
 export function convertCommand(): Command {
   return new Command('convert')
     .description('strip a model, make its matrices sparse and write them as an .esp file')
-    .argument(
-      '<source>',
-      'a model.json or the folder that holds it, a Keras .h5 or .keras file, or an .esp file',
-    )
+    .argument('<source>', MODEL_SOURCES)
     .argument('<destination>', 'the .esp file to write')
     .option(
       '--values <format>',

@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import type { ExportFormat } from '../../export/index.js';
 import { grouped, percent } from '../format.js';
 import { MAX_MEMORY } from '../options.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 /** `espalier export MODEL --format tfjs|h5 DESTINATION`. */
 export function exportCommand(): Command {
@@ -10,7 +11,7 @@ export function exportCommand(): Command {
     .description(
       'write a stripped network for others: a TFJS layers model, or a Keras .h5 file; zeros stay zeros',
     )
-    .argument('<model>', 'a model.json or its folder, a Keras .h5 or .keras file, or an .esp file')
+    .argument('<model>', MODEL_SOURCES)
     .argument('<destination>', 'tfjs: a folder, or the model.json in it; h5: the file')
     .addOption(
       new Option('--format <format>', 'what to write (default: by the name of the destination)').choices([

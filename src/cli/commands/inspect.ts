@@ -6,12 +6,13 @@ import type { Inspection } from '../../inspect/inspect.js';
 import type { ValueFormat } from '../../program/value-formats.js';
 import { MAX_MEMORY, valuesOption } from '../options.js';
 import { grouped, percent, shapeWithBatch } from '../format.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 /** `espalier inspect MODEL`. */
 export function inspectCommand(): Command {
   return new Command('inspect')
     .description("tell a model's layers, weights and sparsity, and what the engine makes of them")
-    .argument('<model>', 'an .esp file, a model.json or its folder, a Keras .h5 or .keras file')
+    .argument('<model>', MODEL_SOURCES)
     .option('--batch <size>', 'the batch size that layouts and kernels are chosen for', '1')
     .option('--tune', 'measure the layouts that could be the fastest, and keep that')
     .option('--cold', 'choose layouts for weights that come from memory at each call')

@@ -8,6 +8,7 @@ import type { PruningOptions } from '../pruning-options.js';
 import { trainingProgress } from '../training-progress.js';
 import { describeMetrics, dryRun, printLayers, pruneAndPrint, type Shared } from '../training-runs.js';
 import { addSplitOptions, givenSplit, type SplitOptions } from '../data-options.js';
+import { IMPORTED } from '../../import/formats.js';
 
 interface Options extends SplitOptions, PruningOptions {
   data?: string;
@@ -67,10 +68,7 @@ export function pruneCommand(): Command {
     .description(
       'train a model on while its smallest weights are set to zero, by a schedule, and keep it good',
     )
-    .argument(
-      '<model>',
-      'what `espalier train` wrote, or any model of one input: model.json, its folder, .h5 or .keras',
-    )
+    .argument('<model>', `what \`espalier train\` wrote, or any model of one input: ${IMPORTED}`)
     .action(async (model: string, options: Options, self: Command) => {
       const progress = trainingProgress();
       const { recipeOfOptions } = await import('../pruning-options.js');

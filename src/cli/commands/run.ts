@@ -1,6 +1,7 @@
 /** The command `espalier run`: tensors in files in, tensors in files out. */
 import { Command } from 'commander';
 import { invalid } from '../../errors.js';
+import { MODEL_SOURCES } from '../../import/formats.js';
 
 interface Options {
   input: string[];
@@ -21,7 +22,7 @@ function extents(text: string): number[] {
 export function runCommand(): Command {
   return new Command('run')
     .description('compute the outputs of a model for raw little-endian float32 tensors in files')
-    .argument('<model>', 'an .esp file, a model.json or its folder, a Keras .h5 or .keras file')
+    .argument('<model>', MODEL_SOURCES)
     .requiredOption(
       '--input <file>',
       "an input's tensor, in the order of the model's inputs; repeat it for several",

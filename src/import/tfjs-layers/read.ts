@@ -1,15 +1,15 @@
 /** TFJS layers models: a model.json with its shards, or a tfjs model in memory. */
 import type { LayersModel } from '@tensorflow/tfjs';
-import { EspalierError } from '../errors.js';
-import { isRecord, own, wrong } from '../network/untrusted.js';
-import { sizeOf } from '../network/shapes.js';
-import type { Network, Tensor } from '../network/types.js';
-import type { WantedLayer } from './build.js';
-import { buildNetwork, prepareNetwork } from './build.js';
-import { boundName } from './pruned.js';
+import { EspalierError } from '../../errors.js';
+import { isRecord, own, wrong } from '../../network/untrusted.js';
+import { sizeOf } from '../../network/shapes.js';
+import type { Network, Tensor } from '../../network/types.js';
+import type { WantedLayer } from '../keras/build.js';
+import { buildNetwork, prepareNetwork } from '../keras/build.js';
+import { boundName } from '../keras/pruned.js';
 import { readManifest } from './manifest.js';
-import { originOf, readLayerConfig } from './topology.js';
-import { missing, namedWeights, tensorOf } from './weights.js';
+import { originOf, readLayerConfig } from '../keras/topology.js';
+import { missing, namedWeights, tensorOf } from '../keras/weights.js';
 
 /**
  * A parsed model.json and its folder (null where there is none) → Network.

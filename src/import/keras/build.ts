@@ -1,12 +1,12 @@
 /** Model config + weights → Network: calls of layers in an order in which they can be computed. */
-import { EspalierError } from '../errors.js';
-import { KERAS_CODECS, maskingOf, withArguments, withMasks } from '../keras/codecs.js';
-import type { Origin } from '../keras/config.js';
-import type { WeightSpec } from '../network/layers/kind.js';
-import { outputsOf, weightsOf, type Typed } from '../network/layers/registry.js';
-import { unsupported, wrong } from '../network/untrusted.js';
-import { checkValue, sameShape, showShape } from '../network/shapes.js';
-import type { Network, Node, Tensor, Value } from '../network/types.js';
+import { EspalierError } from '../../errors.js';
+import { KERAS_CODECS, maskingOf, withArguments, withMasks } from '../../keras/codecs.js';
+import type { Origin } from '../../keras/config.js';
+import type { WeightSpec } from '../../network/layers/kind.js';
+import { outputsOf, weightsOf, type Typed } from '../../network/layers/registry.js';
+import { unsupported, wrong } from '../../network/untrusted.js';
+import { checkValue, sameShape, showShape } from '../../network/shapes.js';
+import type { Network, Node, Tensor, Value } from '../../network/types.js';
 import type { OrderedCall } from './calls.js';
 import { Calls } from './calls.js';
 import { inputPart, modelInputs, outputName, uncalled, uniquePorts } from './ends.js';

@@ -1,6 +1,6 @@
 /** The inputs and outputs of whole models. */
-import { unsupported, wrong } from '../network/untrusted.js';
-import type { DType, Port, Value } from '../network/types.js';
+import { unsupported, wrong } from '../../network/untrusted.js';
+import type { DType, Port, Value } from '../../network/types.js';
 import { shapeIn } from './inputs.js';
 import type { Model, ParsedLayer } from './parts.js';
 import { inLayer } from './parts.js';

@@ -1,10 +1,10 @@
 /** TFJS weights manifests: shards → named weights, dequantised. */
 import { open, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
-import { EspalierError } from '../errors.js';
-import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
-import { fromFloat16 } from './float16.js';
-import type { NamedWeight } from './weights.js';
+import { EspalierError } from '../../errors.js';
+import { isRecord, own, unsupported, wrong } from '../../network/untrusted.js';
+import { fromFloat16 } from '../float16.js';
+import type { NamedWeight } from '../keras/weights.js';
 
 type StoredType = 'float32' | 'int32' | 'bool' | 'uint8' | 'uint16' | 'float16' | 'int16' | 'int8' | 'uint32';
 

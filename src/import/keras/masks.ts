@@ -1,7 +1,7 @@
 /** Which values of a network that is being built have a mask, and which. */
-import type { Masking } from '../keras/codec.js';
-import type { Typed } from '../network/layers/registry.js';
-import { own, unsupported } from '../network/untrusted.js';
+import type { Masking } from '../../keras/codec.js';
+import type { Typed } from '../../network/layers/registry.js';
+import { own, unsupported } from '../../network/untrusted.js';
 import type { Part } from './parts.js';
 
 /** The mask of a value: its index, or that there are several which are not one. */

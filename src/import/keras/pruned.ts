@@ -1,7 +1,7 @@
 /** Layers wrapped by tfmot's PruneLowMagnitude: the wrapper's weights, and how they are stripped. */
-import type { WeightSpec } from '../network/layers/kind.js';
-import type { Kind } from '../network/layers/registry.js';
-import type { Tensor } from '../network/types.js';
+import type { WeightSpec } from '../../network/layers/kind.js';
+import type { Kind } from '../../network/layers/registry.js';
+import type { Tensor } from '../../network/types.js';
 import type { ParsedLayer } from './parts.js';
 
 /** The weights that tfmot prunes, of the layers of which it does not prune `kernel` alone. */

@@ -1,16 +1,16 @@
 /** .keras files (of Keras 3, and of Keras 2.12 and later): config.json, metadata.json, model.weights.h5 in a zip. */
-import { EspalierError } from '../errors.js';
-import { isRecord, own, wrong } from '../network/untrusted.js';
-import type { Network, Tensor } from '../network/types.js';
-import type { WantedLayer, WeightSource } from './build.js';
-import { prepareNetwork } from './build.js';
-import type { Hdf5File } from './hdf5.js';
-import { withHdf5 } from './hdf5.js';
-import { decodeUtf8, parseJson } from './json.js';
-import { boundName } from './pruned.js';
-import { originOf, readLayerConfig } from './topology.js';
-import { missing, tensorOf } from './weights.js';
-import { readZip } from './zip.js';
+import { EspalierError } from '../../errors.js';
+import { isRecord, own, wrong } from '../../network/untrusted.js';
+import type { Network, Tensor } from '../../network/types.js';
+import type { WantedLayer, WeightSource } from '../keras/build.js';
+import { prepareNetwork } from '../keras/build.js';
+import type { Hdf5File } from '../hdf5.js';
+import { withHdf5 } from '../hdf5.js';
+import { decodeUtf8, parseJson } from '../json.js';
+import { boundName } from '../keras/pruned.js';
+import { originOf, readLayerConfig } from '../keras/topology.js';
+import { missing, tensorOf } from '../keras/weights.js';
+import { readZip } from '../zip.js';
 
 const [CONFIG, METADATA, WEIGHTS] = ['config.json', 'metadata.json', 'model.weights.h5'];
 

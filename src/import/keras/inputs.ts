@@ -1,7 +1,7 @@
 /** Shapes and dtypes that configs tell of inputs. */
-import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
-import { checkValue } from '../network/shapes.js';
-import type { DType, Shape, Value } from '../network/types.js';
+import { isRecord, own, unsupported, wrong } from '../../network/untrusted.js';
+import { checkValue } from '../../network/shapes.js';
+import type { DType, Shape, Value } from '../../network/types.js';
 
 const DTYPES: Readonly<Record<string, DType>> = {
   float16: 'float32',

@@ -1,9 +1,9 @@
 /** Named tensors (a TFJS weights manifest) → the weights of layers. */
-import { EspalierError } from '../errors.js';
-import { wrong } from '../network/untrusted.js';
-import type { WeightSpec } from '../network/layers/kind.js';
-import { sameShape, showShape } from '../network/shapes.js';
-import type { Tensor } from '../network/types.js';
+import { EspalierError } from '../../errors.js';
+import { wrong } from '../../network/untrusted.js';
+import type { WeightSpec } from '../../network/layers/kind.js';
+import { sameShape, showShape } from '../../network/shapes.js';
+import type { Tensor } from '../../network/types.js';
 import type { WantedLayer, WeightSource } from './build.js';
 import { boundName } from './pruned.js';
 

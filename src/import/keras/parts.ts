@@ -1,11 +1,11 @@
 /** Layers of a model config once their class is known: inputs, layers, models with layers inside. */
-import { EspalierError } from '../errors.js';
-import { kindOfClass, readSettings } from '../keras/codecs.js';
-import { Config, type Origin } from '../keras/config.js';
-import { helpFor } from '../keras/refused.js';
-import { around, distributed, mayRepeat, type Typed } from '../network/layers/registry.js';
-import type { Value } from '../network/types.js';
-import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
+import { EspalierError } from '../../errors.js';
+import { kindOfClass, readSettings } from '../../keras/codecs.js';
+import { Config, type Origin } from '../../keras/config.js';
+import { helpFor } from '../../keras/refused.js';
+import { around, distributed, mayRepeat, type Typed } from '../../network/layers/registry.js';
+import type { Value } from '../../network/types.js';
+import { isRecord, own, unsupported, wrong } from '../../network/untrusted.js';
 import { checkPolicy, inputValue } from './inputs.js';
 import type { LayerConfig, ModelConfig } from './topology.js';
 import { isModelClass, readLayerConfig, readModelConfig } from './topology.js';

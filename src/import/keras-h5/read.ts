@@ -1,18 +1,18 @@
 /** Keras .h5 files: the config in an attribute, weights in a group for each layer of the outermost model. */
-import { EspalierError } from '../errors.js';
-import { isRecord, wrong } from '../network/untrusted.js';
-import type { WeightSpec } from '../network/layers/kind.js';
-import { sameShape } from '../network/shapes.js';
-import type { Network, Tensor } from '../network/types.js';
-import type { WantedLayer, WeightSource } from './build.js';
-import { prepareNetwork } from './build.js';
-import type { Hdf5File } from './hdf5.js';
-import { withHdf5 } from './hdf5.js';
-import { parseJson } from './json.js';
-import { boundName } from './pruned.js';
-import { originOf, readLayerConfig } from './topology.js';
-import type { NamedWeight } from './weights.js';
-import { namedWeights, tensorOf } from './weights.js';
+import { EspalierError } from '../../errors.js';
+import { isRecord, wrong } from '../../network/untrusted.js';
+import type { WeightSpec } from '../../network/layers/kind.js';
+import { sameShape } from '../../network/shapes.js';
+import type { Network, Tensor } from '../../network/types.js';
+import type { WantedLayer, WeightSource } from '../keras/build.js';
+import { prepareNetwork } from '../keras/build.js';
+import type { Hdf5File } from '../hdf5.js';
+import { withHdf5 } from '../hdf5.js';
+import { parseJson } from '../json.js';
+import { boundName } from '../keras/pruned.js';
+import { originOf, readLayerConfig } from '../keras/topology.js';
+import type { NamedWeight } from '../keras/weights.js';
+import { namedWeights, tensorOf } from '../keras/weights.js';
 
 /** The bytes of a .h5 file of Keras 2 or 3 → Network. */
 export function importKerasH5(bytes: Uint8Array, maxMemory: number): Promise<Network> {
