@@ -9,7 +9,7 @@ const ROOMS = {
   metrics: [],
   files: ['errors'],
   network: ['errors'],
-  program: ['errors', 'file'],
+  program: ['errors'],
   import: ['errors', 'files', 'network'],
   reference: ['errors', 'network'],
   compile: ['errors', 'network', 'program'],

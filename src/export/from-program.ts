@@ -2,7 +2,8 @@
  * Program → a Network that computes the same: what an .esp file can be exported as, and what rivals get. Values of
  * images are [height, width, channels] here; operations that no Keras layer is (gathers) are refused.
  */
-import type { Frame, Window } from '../program/operations/images.js';
+import type { Window } from '../program/images.js';
+import type { Frame } from '../program/operations/frame.js';
 import type { Activation as ProgramActivation, Matrix, Operation, Program } from '../program/program.js';
 import { unsupported } from '../network/config.js';
 import type { Activation } from '../network/activations.js';

@@ -3,6 +3,7 @@
  * and their settings are JSON, the weights matrices as those of a program (docs/format.md).
  */
 import { checkMatrix } from '../program/check.js';
+import { denseValues } from '../program/dense.js';
 import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
 import { layerKind } from '../network/layers/registry.js';
@@ -138,14 +139,7 @@ function denseMatrices(matrices: readonly Matrix[], fileBytes: number): Float32A
     if (left < 0)
       throw bad(what, `weights in proportion to a file of ${fileBytes} bytes`, matrix.rows * matrix.cols);
     checkMatrix(matrix, what);
-    if (matrix.format === 'dense') return matrix.values;
-    const out = new Float32Array(matrix.rows * matrix.cols);
-    for (let row = 0; row < matrix.rows; row++) {
-      for (let at = matrix.rowPtr[row] as number; at < (matrix.rowPtr[row + 1] as number); at++) {
-        out[row * matrix.cols + (matrix.colIdx[at] as number)] = matrix.values[at] as number;
-      }
-    }
-    return out;
+    return denseValues(matrix);
   });
 }
 

@@ -1,8 +1,8 @@
 /** Dense weights of a program, as rivals want them, and zeros imposed on them. */
+import type { CodedProgram } from './coded.js';
 import type { Matrix, Operation, Program } from './program.js';
-import type { CodedProgram } from '../file/coded.js';
 
-/** Row-major, rows × cols (rows = outputs), zeros filled in. A dense matrix answers its own values. */
+/** Row-major, rows x cols, zeros filled in. A dense matrix answers its own values. */
 export function denseValues(matrix: Matrix): Float32Array {
   if (matrix.format === 'dense') return matrix.values;
   const { rows, cols, rowPtr, colIdx, values } = matrix;

@@ -1,5 +1,6 @@
 /** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
-import { planeFloats, type CombineKind } from '../../program/operations/images.js';
+import { planeFloats } from '../../program/images.js';
+import type { CombineKind } from '../../program/operations/combine.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
 import { gather, permuted, strided, stridesOf } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';

@@ -1,7 +1,7 @@
 /** Pooling layers. */
 import { padBefore, windowExtent, type Window as Axis } from '../../network/geometry.js';
 import { poolingWindows, type PoolingSettings } from '../../network/layers/pooling.js';
-import { planeFloats } from '../../program/operations/images.js';
+import { planeFloats } from '../../program/images.js';
 import { both, frameAxes, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './images.js';
 import type { Lowering } from './lowering.js';
 import { maskedMean } from './sequences.js';

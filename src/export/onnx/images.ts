@@ -1,5 +1,6 @@
 /** Operations on images → ONNX nodes: planes are [batch, channels, height, width], frames the padding of what follows. */
-import type { Frame, ImageOperation, Window } from '../../program/operations/images.js';
+import type { Window } from '../../program/images.js';
+import type { Frame } from '../../program/operations/frame.js';
 import type { Activation, Operation, Program } from '../../program/program.js';
 import { EspalierError } from '../../errors.js';
 import { denseValues } from '../../program/dense.js';
@@ -22,13 +23,14 @@ export class ImageValues {
   readonly planes = new Map<number, number>();
 }
 
-const IMAGE_OPERATIONS: ReadonlySet<string> = new Set([
-  ...['to_planes', 'to_pixels', 'frame', 'conv', 'depthwise', 'pool', 'global_pool'],
-  ...['channel_affine', 'channel_scale', 'combine'],
-]);
+const IMAGE_OPERATIONS = [
+  ...(['to_planes', 'to_pixels', 'frame', 'conv', 'depthwise', 'pool', 'global_pool'] as const),
+  ...(['channel_affine', 'channel_scale', 'combine'] as const),
+] as const;
+type ImageOperation = Extract<Operation, { op: (typeof IMAGE_OPERATIONS)[number] }>;
 
 export function isImageOperation(operation: Operation): operation is ImageOperation {
-  return IMAGE_OPERATIONS.has(operation.op);
+  return (IMAGE_OPERATIONS as readonly string[]).includes(operation.op);
 }
 
 function refuse(operation: ImageOperation, what: string): EspalierError {
