@@ -1,8 +1,6 @@
 /** What checks of a program share: small rules with clear errors. */
 import { type EspalierError, invalid } from '../errors.js';
-
-/** Features of one value (float32 numbers a sample) at most: 1 GiB a sample. */
-export const MAX_FEATURES = 2 ** 28;
+import { MAX_FEATURES } from '../limits.js';
 
 /** An extent, a number of rows or the like: a whole number of 1 or more, below 2^31. */
 export function count(value: unknown, what: string): number {

@@ -3,6 +3,7 @@ import { csrFromDense } from '../../src/engine/csr.js';
 import { writeProgram } from '../../src/file/write.js';
 import { espSizes } from '../../src/inspect/esp-sizes.js';
 import { sizeOf, weightSize } from '../../src/inspect/sizes.js';
+import { denseValues } from '../../src/program/dense.js';
 import { operationCases } from '../../src/program/cases.js';
 import { wirings } from './programs.js';
 
@@ -12,7 +13,7 @@ describe('what an .esp file holds', () => {
     async ({ program }) => {
       const bytes = writeProgram(program, csrFromDense);
       const matrices = program.operations.flatMap((operation) =>
-        'weight' in operation ? [operation.weight.values] : [],
+        'weight' in operation ? [denseValues(operation.weight)] : [],
       );
       const count = (has: (value: number) => boolean) =>
         matrices.reduce((sum, values) => sum + values.filter(has).length, 0);
