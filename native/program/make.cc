@@ -92,7 +92,8 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
   const OperationType* type = find_operation_type(operation.type);
   if (type == nullptr) refuse_model(where + ": there is no such operation");
   if (operation.inputs.empty() || (!type->many_inputs && operation.inputs.size() != 1) ||
-      operation.sizes.size() != count(*type, {FieldKind::kSize}) ||
+      operation.sizes.size() !=
+          count(*type, {FieldKind::kSize, FieldKind::kFlag, FieldKind::kChoice}) ||
       operation.numbers.size() != count(*type, {FieldKind::kNumber}) ||
       operation.floats.size() != count(*type, {FieldKind::kFloats, FieldKind::kOptionalFloats}) ||
       operation.indices.size() != count(*type, {FieldKind::kIndices}) ||

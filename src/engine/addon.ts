@@ -7,7 +7,7 @@
  */
 import type { Program } from '../program/program.js';
 import type { ValueFormat } from '../program/value-formats.js';
-import type { CodedProgram } from '../file/coded.js';
+import type { CodedProgram } from '../program/coded.js';
 
 export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';
 

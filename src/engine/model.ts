@@ -2,7 +2,7 @@
 import type { Program, ProgramPort } from '../program/program.js';
 import type { ValueFormat } from '../program/value-formats.js';
 import { EspalierError, invalid } from '../errors.js';
-import type { CodedProgram } from '../file/coded.js';
+import type { CodedProgram } from '../program/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';
 import { addon } from './find.js';
 import { ShapeCache, type FlexiblePlan } from './flexible.js';

@@ -1,22 +1,18 @@
 /** The bytes of an .esp file as a Program. The file is not trusted: see docs/format.md for all that must hold. */
-import {
-  checkMatrix,
-  checkProgram,
-  count,
-  portFeatures,
-  ruleOf,
-  unsupportedVersion,
-} from '../program/check.js';
+import { checkMatrix, checkProgram, portFeatures, unsupportedVersion } from '../program/check.js';
+import { VALUE_CODES, type CodedMatrix, type CodedProgram, type ValueDType } from '../program/coded.js';
+import { inputsOf, type ReadContext } from '../program/definition.js';
+import { count } from '../program/expect.js';
+import { OPERATIONS, definitionOf } from '../program/operations/registry.js';
 import { PROGRAM_VERSION, type Matrix, type Operation, type Program } from '../program/program.js';
 import type { ProgramPort, ProgramValue } from '../program/program.js';
 import { invalid } from '../errors.js';
-import { bytesOf, valueBytes, type CodedMatrix, type CodedProgram } from './coded.js';
+import { bytesOf, valueBytes } from './coded.js';
 import { opened, type EspFile } from './esp.js';
 import { bad, list, object, text, whole, type Json } from './json.js';
-import { OPERATION_CODECS, type OperationCodec } from './operations.js';
 import { PoolReader } from './pools.js';
 import { MAX_BITS, decodeRuns } from './runs.js';
-import { MAX_TOPS, decodeValues, topBits, type CodedValues, type ValueDType } from './values.js';
+import { MAX_TOPS, decodeValues, topBits, type CodedValues } from './values.js';
 
 /** Rows a file may have without holding anything for them; beyond, its bytes must grow with them. */
 const FREE_ROWS = 2 ** 20;
@@ -81,6 +77,12 @@ function read(file: EspFile, make: Make, checkWeight: typeof checkMatrix): Progr
     return found;
   };
 
+  const arrays = {
+    vector: (start: unknown, length: number, what: string) => pools.vector(start, length, what),
+    indices: (range: unknown, what: string) => pools.take('indices', range, what) as Int32Array,
+    matrix,
+  };
+
   const values: ProgramValue[] = [];
   const inputs = list(json.inputs, 'inputs').map((entry, value) => {
     const port = readPort(entry, `inputs[${value}]`, ['name', 'shape'], value);
@@ -88,10 +90,9 @@ function read(file: EspFile, make: Make, checkWeight: typeof checkMatrix): Progr
     return port;
   });
   const operations = list(json.operations, 'operations').map((entry, index) => {
-    const operation = readOperation(entry, `operations[${index}]`, values, pools, matrix);
-    const rule = ruleOf(operation);
-    const features = rule.inputs(operation).map((value) => (values[value] as ProgramValue).features);
-    values.push({ features: rule.features(operation, features) });
+    const operation = readOperation(entry, `operations[${index}]`, values, arrays);
+    const features = inputsOf(operation).map((value) => (values[value] as ProgramValue).features);
+    values.push({ features: definitionOf(operation).features(operation, features) });
     return operation;
   });
   const outputs = list(json.outputs, 'outputs').map((entry, index) => {
@@ -154,11 +155,9 @@ function readMatrices(
   });
 }
 
-const DTYPES: readonly ValueDType[] = ['F32', 'split', 'F16', 'BF16', 'I8', 'U16', 'U8'];
-
 function readValues(json: Json, pools: PoolReader, what: string, rows: number): CodedValues {
   const dtype = json.dtype as ValueDType;
-  if (!DTYPES.includes(dtype)) throw bad(`${what}.dtype`, DTYPES.join(', '), dtype);
+  if (!VALUE_CODES.includes(dtype)) throw bad(`${what}.dtype`, VALUE_CODES.join(', '), dtype);
   const split = dtype === 'split';
   const indexed = dtype === 'U16' || dtype === 'U8';
   if (
@@ -194,34 +193,32 @@ function readOperation(
   entry: unknown,
   what: string,
   values: readonly ProgramValue[],
-  pools: PoolReader,
-  matrix: (index: unknown) => Matrix,
+  arrays: Omit<ReadContext, 'name'>,
 ): Operation {
   const json = object(entry, what);
   const op = text(json.op, `${what}.op`);
   const name = text(json.name, `${what}.name`);
-  if (!Object.hasOwn(OPERATION_CODECS, op)) {
-    throw invalid('UNSUPPORTED_FORMAT', `${what}.op`, Object.keys(OPERATION_CODECS).join(', '), op);
+  const known = OPERATIONS.map((definition) => definition.op);
+  if (!(known as string[]).includes(op)) {
+    throw invalid('UNSUPPORTED_FORMAT', `${what}.op`, known.join(', '), op);
   }
-  const codec = OPERATION_CODECS[op as Operation['op']] as unknown as OperationCodec<Operation['op']>;
-  keys(json, name, ['op', 'name', 'inputs', ...codec.keys]);
+  const definition = definitionOf({ op });
+  keys(json, name, ['op', 'name', 'inputs', ...Object.keys(definition.keys)]);
   const inputs =
     json.inputs === undefined
       ? [values.length - 1]
       : list(json.inputs, `${name}.inputs`).map((input) =>
           valueIndex(input, values.length, `${name}.inputs`),
         );
-  const several = codec.several === true;
   const [input] = inputs;
-  if (input === undefined || (!several && inputs.length > 1)) {
-    throw bad(`${name}.inputs`, several ? 'one or more' : 'one', inputs.length);
+  if (input === undefined || (!definition.manyInputs && inputs.length > 1)) {
+    throw bad(`${name}.inputs`, definition.manyInputs ? 'one or more' : 'one', inputs.length);
   }
-  const features = inputs.map((value) => (values[value] as ProgramValue).features);
-  const settings = codec.read(json, { pools, name, features, matrix });
+  const settings = definition.read(json, { name, ...arrays });
   return {
     op,
     name,
-    ...(several ? { inputs } : { input }),
+    ...(definition.manyInputs ? { inputs } : { input }),
     output: values.length,
     ...settings,
   } as unknown as Operation;

@@ -8,10 +8,10 @@
  * - I8: where those of each row are whole numbers of -127 to 127 times the row's scale (`convert --values int8`).
  * - U8, U16: indices into a palette where few differ (weights that were quantised once).
  */
+import type { ValueDType } from '../program/coded.js';
 import { int8Scale } from '../program/value-formats.js';
 import { packBits } from './bits.js';
 
-export type ValueDType = 'F32' | 'split' | 'F16' | 'BF16' | 'I8' | 'U16' | 'U8';
 export type ValueArray = Float32Array | Uint16Array | Uint8Array | Int8Array;
 
 export interface CodedValues {

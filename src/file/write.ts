@@ -1,8 +1,9 @@
 /** A Program as the bytes of an .esp file; docs/format.md describes every one of them. */
-import { checkProgram, ruleOf } from '../program/check.js';
-import type { Matrix, Operation, Program, ProgramPort } from '../program/program.js';
+import { checkProgram } from '../program/check.js';
+import { inputsOf, type WriteContext } from '../program/definition.js';
+import { definitionOf } from '../program/operations/registry.js';
+import type { Matrix, Program, ProgramPort } from '../program/program.js';
 import { EspalierError } from '../errors.js';
-import { OPERATION_CODECS, type OperationCodec, type WriteContext } from './operations.js';
 import { PoolWriter } from './pools.js';
 import { encodeRuns, runBytes } from './runs.js';
 import { writeSafetensors } from '../safetensors.js';
@@ -26,7 +27,8 @@ export function writeProgram(program: Program, csrOf?: CsrOf): Uint8Array {
   const pools = new PoolWriter();
   const matrices = new Map<Matrix, { index: number; json: Record<string, unknown> }>();
   const context: WriteContext = {
-    pools,
+    vector: (values) => pools.vector(values),
+    indices: (values) => pools.append('indices', values),
     matrix(matrix) {
       let known = matrices.get(matrix);
       if (known === undefined) {
@@ -47,17 +49,14 @@ export function writeProgram(program: Program, csrOf?: CsrOf): Uint8Array {
   const number = new Map<number, number>();
   for (const port of program.inputs) number.set(port.value, number.size);
   const operations = program.operations.map((operation) => {
-    const inputs = ruleOf(operation)
-      .inputs(operation)
-      .map((value) => number.get(value) as number);
+    const inputs = inputsOf(operation).map((value) => number.get(value) as number);
     const previous = number.size - 1;
     number.set(operation.output, number.size);
-    const codec = OPERATION_CODECS[operation.op] as unknown as OperationCodec<Operation['op']>;
     return {
       op: operation.op,
       name: operation.name,
       ...(inputs.length === 1 && inputs[0] === previous ? {} : { inputs }),
-      ...codec.write(operation, context),
+      ...definitionOf(operation).write(operation, context),
     };
   });
   const port = ({ name, shape }: ProgramPort) => ({ name, shape });

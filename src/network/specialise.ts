@@ -1,12 +1,10 @@
 /** Networks of flexible sizes, and the same for one shape of each input. */
+import { MAX_FEATURES } from '../limits.js';
 import { EspalierError, invalid } from '../errors.js';
 import { wrong } from './untrusted.js';
 import { isKind, outputsOf, weightsOf } from './layers/registry.js';
 import { checkValue, featuresOf, sameShape, showShape } from './shapes.js';
 import type { Network, Value } from './types.js';
-
-/** Numbers of one value of a sample at most: as many as the engine takes. */
-const MAX_FEATURES = 2 ** 28;
 
 /** Whether an extent of an input besides the batch is flexible. */
 export function isFlexible({ inputs, values }: Network): boolean {

@@ -2,92 +2,12 @@
  * Whether a Program is one: every index, length and number of features. Used on whatever comes from outside (a file)
  * and in tests on whatever `compile` makes. The addon checks again what memory safety needs.
  */
-import { EspalierError, invalid } from '../errors.js';
+import { type EspalierError, invalid } from '../errors.js';
 import { bad, count, finite, limited, vector } from './expect.js';
-import { IMAGE_RULES } from './operations/check-images.js';
-import { SEQUENCE_RULES } from './operations/check-sequences.js';
-import { PROGRAM_VERSION, type Matrix, type Operation, type Program, type ProgramPort } from './program.js';
-
-type Of<K extends Operation['op']> = Extract<Operation, { op: K }>;
-
-/** What is true of each kind of operation: one line a kind. */
-export interface OperationRule<O> {
-  inputs(operation: O): readonly number[];
-  /** Checks settings and lengths against the features of the inputs; returns the features of the output. */
-  features(operation: O, inputs: readonly number[]): number;
-}
-
-/** The rules by kind. A new kind of operation adds its own. */
-export const OPERATION_RULES: { [K in Operation['op']]: OperationRule<Of<K>> } = {
-  linear: {
-    inputs: (o) => [o.input],
-    features: (o, [features = 0]) => {
-      count(o.positions, `${o.name}.positions`);
-      if (features !== o.positions * o.weight.cols) {
-        throw bad(
-          `${o.name}: input features`,
-          `positions * columns = ${o.positions * o.weight.cols}`,
-          features,
-        );
-      }
-      if (o.bias !== null) vector(o.bias, o.weight.rows, `${o.name}.bias`);
-      return o.positions * o.weight.rows;
-    },
-  },
-  affine: {
-    inputs: (o) => [o.input],
-    features: (o, [features = 0]) => {
-      vector(o.offset, o.scale.length, `${o.name}.offset`);
-      if (o.scale.length === 0 || features % o.scale.length !== 0) {
-        throw bad(`${o.name}.scale`, `a length that divides ${features}`, o.scale.length);
-      }
-      return features;
-    },
-  },
-  activate: { inputs: (o) => [o.input], features: (_o, [features = 0]) => features },
-  softmax: {
-    inputs: (o) => [o.input],
-    features: (o, [features = 0]) => {
-      count(o.group, `${o.name}.group`);
-      if (features % o.group !== 0) throw bad(`${o.name}.group`, `a divisor of ${features}`, o.group);
-      return features;
-    },
-  },
-  add: {
-    inputs: (o) => o.inputs,
-    features: (o, features) => {
-      if (features.length < 2) throw bad(`${o.name}.inputs`, 'two or more', features.length);
-      if (features.some((f) => f !== features[0])) {
-        throw bad(`${o.name}.inputs`, 'equal numbers of features', features);
-      }
-      return features[0] ?? 0;
-    },
-  },
-  ...IMAGE_RULES,
-  ...SEQUENCE_RULES,
-  concat: {
-    inputs: (o) => o.inputs,
-    features: (o, features) => {
-      count(o.outer, `${o.name}.outer`);
-      if (features.length < 1) throw bad(`${o.name}.inputs`, 'one or more', features.length);
-      if (features.some((f) => f % o.outer !== 0)) {
-        throw bad(`${o.name}.outer`, `a divisor of ${features.join(' and of ')}`, o.outer);
-      }
-      return features.reduce((sum, f) => sum + f, 0);
-    },
-  },
-};
-
-/** The rule for an operation, whatever its kind; throws UNSUPPORTED_FORMAT for a kind that is unknown. */
-export function ruleOf(operation: Operation): OperationRule<Operation> {
-  if (!Object.hasOwn(OPERATION_RULES, operation.op)) {
-    throw new EspalierError('UNSUPPORTED_FORMAT', `unknown operation ${JSON.stringify(operation.op)}`, {
-      parameter: 'operation',
-      received: operation.op,
-    });
-  }
-  return OPERATION_RULES[operation.op];
-}
+import { inputsOf } from './definition.js';
+import type { Matrix } from './matrix.js';
+import { definitionOf } from './operations/registry.js';
+import { PROGRAM_VERSION, type Program, type ProgramPort } from './program.js';
 
 /**
  * Throws INVALID_MODEL (UNSUPPORTED_FORMAT for another version) unless all of the program fits together. Of matrices
@@ -113,13 +33,13 @@ export function checkProgram(program: Program, checkWeight: typeof checkMatrix =
   for (const port of program.inputs) define(port.value, portFeatures(port), `input ${port.name}`);
   const arrays = new Map<Matrix | Float32Array, string>();
   for (const operation of program.operations) {
-    const rule = ruleOf(operation);
-    const inputs = rule.inputs(operation).map((value) => known(value, `${operation.name}: input`));
+    const definition = definitionOf(operation);
+    const inputs = inputsOf(operation).map((value) => known(value, `${operation.name}: input`));
     for (const [key, setting] of Object.entries(operation)) {
       const array = key === 'weight' || setting instanceof Float32Array;
       if (array) arrays.set(setting as Matrix | Float32Array, `${operation.name}.${key}`);
     }
-    define(operation.output, limited(rule.features(operation, inputs), operation.name), operation.name);
+    define(operation.output, limited(definition.features(operation, inputs), operation.name), operation.name);
   }
   // Each once, however many operations share it.
   for (const [array, what] of arrays) {
@@ -153,7 +73,7 @@ export function portFeatures(port: ProgramPort): number {
   return features;
 }
 
-/** Throws INVALID_MODEL unless the matrix keeps what program.ts says of its format. */
+/** Throws INVALID_MODEL unless the matrix keeps what matrix.ts says of its format. */
 export function checkMatrix(matrix: Matrix, what: string): void {
   const { rows, cols, values } = matrix;
   count(rows, `${what}.rows`);
@@ -196,5 +116,3 @@ export function unsupportedVersion(version: unknown): EspalierError {
     version,
   );
 }
-
-export { MAX_FEATURES, count } from './expect.js';

@@ -1,7 +1,7 @@
 /** Dense weights of a program, as rivals want them, and zeros imposed on them. */
 import type { Matrix, Operation, Program } from './program.js';
 
-/** Row-major, rows × cols (rows = outputs), zeros filled in. A dense matrix answers its own values. */
+/** Row-major, rows x cols, zeros filled in. A dense matrix answers its own values. */
 export function denseValues(matrix: Matrix): Float32Array {
   if (matrix.format === 'dense') return matrix.values;
   const { rows, cols, rowPtr, colIdx, values } = matrix;

@@ -7,13 +7,14 @@ import { addon } from '../../src/engine/find.js';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
 import { packBits } from '../../src/file/bits.js';
-import { valueBytes, type CodedMatrix, type CodedProgram } from '../../src/file/coded.js';
+import { valueBytes } from '../../src/file/coded.js';
+import type { CodedMatrix, CodedProgram } from '../../src/program/coded.js';
 import { readCodedProgram, readProgram } from '../../src/file/read.js';
 import { MAX_BITS, decodeRuns, encodeRuns, runBytes } from '../../src/file/runs.js';
 import { decodeValues, encodeValues, fromHalf, topBits, type CodedValues } from '../../src/file/values.js';
 import { writeProgram } from '../../src/file/write.js';
 import { loadModel } from '../../src/index.js';
-import { LINEAR, csr, everyOperation, mlp, normal, random } from '../support/programs.js';
+import { LINEAR, csr, sharedMatrix, mlp, normal, random } from '../support/programs.js';
 
 const bits32 = (values: Float32Array): Uint32Array => new Uint32Array(values.slice().buffer);
 
@@ -142,7 +143,7 @@ describe('a coded matrix is the one that JavaScript decodes, bit for bit', () =>
     const quantised = (length: number, next: () => number) =>
       normal(length, next).map((w) => Math.round(w * 40) / 64);
     const programs = [
-      everyOperation(),
+      sharedMatrix(),
       mlp([90, 70, 33, 4], 0.75).program,
       mlp([64, 48, 10], 0.98, 3).program,
       mlp([300, 100, 2], 0.5, 4, quantised).program,

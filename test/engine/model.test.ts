@@ -14,7 +14,7 @@ import { EspalierError, convertModel, csrFromDense, loadModel } from '../../src/
 import { runReference } from '../../src/reference/index.js';
 import { forms, goldenCases, readPort, worstError } from '../import/golden-cases.js';
 import { ACTIVATIONS, NetworkBuilder, randomNetwork } from '../support/networks.js';
-import { csr, everyOperation, mlp, normal, prune, random, scaleOf } from '../support/programs.js';
+import { csr, sharedMatrix, mlp, normal, prune, random, scaleOf } from '../support/programs.js';
 import { runProgram } from '../support/run-program.js';
 
 /** A golden network of a vector to a vector. */
@@ -111,7 +111,7 @@ it('every activation is computed, at sizes around those of registers', async () 
 });
 
 it('a file gives the same program as what was written, for one of every operation', () => {
-  const program = everyOperation();
+  const program = sharedMatrix();
   const inputs = [normal(6, random(1)), normal(6, random(2))];
   const model = load(program);
   const answer = model.runSync(inputs) as Record<string, Float32Array>;

@@ -4,13 +4,13 @@ import { checkProgram } from '../../src/program/check.js';
 import type { Program } from '../../src/program/program.js';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
-import type { CodedProgram } from '../../src/file/coded.js';
+import type { CodedProgram } from '../../src/program/coded.js';
 import { readCodedProgram, readProgram } from '../../src/file/read.js';
 import { seal, writeSafetensors } from '../../src/safetensors.js';
 import { writeProgram } from '../../src/file/write.js';
-import { everyOperation, mlp } from '../support/programs.js';
+import { sharedMatrix, mlp } from '../support/programs.js';
 
-const whole = writeProgram(everyOperation());
+const whole = writeProgram(sharedMatrix());
 const OPTIONS = addonOptions({ threads: 1 });
 const small = writeProgram(mlp([6, 4, 2], 0.5).program);
 

@@ -3,25 +3,25 @@ import { expect, it } from 'vitest';
 import type { Program } from '../../src/program/program.js';
 import { readProgram } from '../../src/file/read.js';
 import { writeProgram } from '../../src/file/write.js';
-import { csr, everyOperation, mlp, normal, random } from '../support/programs.js';
+import { csr, sharedMatrix, mlp, normal, random } from '../support/programs.js';
 
 const headerBytes = (bytes: Uint8Array) => 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
 
 it('a program comes back as it was', () => {
-  for (const program of [everyOperation(), mlp([5, 4, 1], 0.5).program, mlp([1, 1], 0).program]) {
+  for (const program of [sharedMatrix(), mlp([5, 4, 1], 0.5).program, mlp([1, 1], 0).program]) {
     expect(readProgram(writeProgram(program))).toEqual(program);
   }
 });
 
 it('what operations share stays shared and is stored once', () => {
-  const read = readProgram(writeProgram(everyOperation()));
+  const read = readProgram(writeProgram(sharedMatrix()));
   const [left, right] = read.operations as unknown as { weight?: unknown; bias?: unknown }[];
   expect(left?.weight).toBe(right?.weight);
   expect(left?.bias).toBe(right?.bias);
 });
 
 it('values are numbered in the order in which they are made', () => {
-  const program = everyOperation();
+  const program = sharedMatrix();
   // The same program with its values shuffled.
   const moved = [3, 8, 0, 7, 1, 6, 2, 5, 4];
   const shuffled = {

@@ -88,8 +88,8 @@ export function mlp(
   return { program, dense };
 }
 
-/** One of every operation: two inputs, two outputs, a matrix and a bias that two operations share. */
-export function everyOperation(seed = 7): Program {
+/** Two inputs, three outputs, a matrix and a bias that two operations share, and names that are none of the usual. */
+export function sharedMatrix(seed = 7): Program {
   const next = random(seed);
   const shared = csr(prune(normal(15, next), 0.4), 5, 3);
   const bias = normal(5, next);

@@ -115,6 +115,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (const Field& field : type.fields) {
       switch (field.kind) {
         case FieldKind::kSize:
+        case FieldKind::kFlag:
+        case FieldKind::kChoice:
           operation.sizes.push_back(bytes.byte() > 150 ? bytes.number() : 1);
           break;
         case FieldKind::kNumber:

@@ -17,7 +17,8 @@ import type {
 } from '../../network/layers/conv.js';
 import { windowsOf } from '../../network/layers/conv.js';
 import { transposedShape, type ConvTransposeSettings } from '../../network/layers/conv-transpose.js';
-import { frameFloats, planeFloats, type Fill, type Window } from '../../program/operations/images.js';
+import { frameFloats, planeFloats, type Window } from '../../program/images.js';
+import type { Fill } from '../../program/operations/frame.js';
 import type { Matrix } from '../../program/program.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';

@@ -7,8 +7,8 @@ import {
   type UnitNormalizationSettings,
 } from '../../network/layers/layer-norm.js';
 import { resolveAxis } from '../../network/shapes.js';
-import { planeFloats } from '../../program/operations/images.js';
-import type { Statistic } from '../../program/operations/sequences.js';
+import { planeFloats } from '../../program/images.js';
+import type { Statistic } from '../../program/operations/normalize.js';
 import { inverse, permuted } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
 

@@ -1,5 +1,6 @@
 /** Permute, RepeatVector, PReLU, what leaves the numbers as they are, and merges that broadcast, multiply or compare. */
-import { planeFloats, type CombineKind } from '../../program/operations/images.js';
+import type { CombineKind } from '../../program/operations/combine.js';
+import { planeFloats } from '../../program/images.js';
 import type { MergeSettings } from '../../network/layers/merge.js';
 import type { PReLUSettings } from '../../network/layers/prelu.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';

@@ -5,7 +5,7 @@ import {
   type GlobalPoolingSettings,
   type PoolingSettings,
 } from '../../network/layers/pooling.js';
-import { planeFloats } from '../../program/operations/images.js';
+import { planeFloats } from '../../program/images.js';
 import { both, frameAxes, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './images.js';
 import type { Lowering } from './lowering.js';
 import { maskedMean } from './sequences.js';

@@ -6,7 +6,7 @@ import { recurrentInputs, stateCount, type RecurrentSettings } from '../../netwo
 import type { BidirectionalSettings } from '../../network/layers/bidirectional.js';
 import type { Activation as NetworkActivation } from '../../network/activations.js';
 import type { Activation } from '../../program/program.js';
-import { RECURRENT_GATES } from '../../program/operations/sequences.js';
+import { RECURRENT_GATES } from '../../program/operations/recurrent.js';
 import { toEngine } from './activation.js';
 import { slice } from './arrange.js';
 import { transpose } from './dense.js';

@@ -1,6 +1,6 @@
 /** Layers that move pixels: padding, cropping, upsampling. */
 import { bilinearTap, type BorderSettings, type UpSamplingSettings } from '../../network/layers/spatial.js';
-import { planeFloats } from '../../program/operations/images.js';
+import { planeFloats } from '../../program/images.js';
 import { both, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './images.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
 

@@ -3,8 +3,9 @@
  * behind `to_pixels` to the planes before it, and a `to_planes` that follows is then nothing. Paddings join the frame
  * of what reads them.
  */
-import { ruleOf } from '../../program/check.js';
-import { planeFloats, type ToPixels } from '../../program/operations/images.js';
+import { inputsOf } from '../../program/definition.js';
+import { planeFloats } from '../../program/images.js';
+import type { ToPixels } from '../../program/operations/to-pixels.js';
 import type { Operation, Program, ProgramValue } from '../../program/program.js';
 import { withInputs } from './uses.js';
 
@@ -28,7 +29,7 @@ export function keepPlanes(program: Program): Program {
 
   for (const original of program.operations) {
     const operation = withInputs(original, (value) => instead.get(value) ?? value);
-    const inputs = ruleOf(operation).inputs(operation);
+    const inputs = inputsOf(operation);
     const from = inputs.map(pixelsOf);
     const [first] = from;
     if (operation.op === 'to_planes' && first != null && sameImage(first, operation)) {

@@ -1,5 +1,5 @@
 /** What changes nothing is dropped, what nobody uses too, and values are numbered in the order in which they are made. */
-import { ruleOf } from '../../program/check.js';
+import { inputsOf } from '../../program/definition.js';
 import type { Operation, Program, ProgramPort } from '../../program/program.js';
 import { withInputs } from './uses.js';
 
@@ -36,7 +36,7 @@ function dropUnused(program: Program): Program {
   const used = new Set(program.outputs.map((port) => port.value));
   const operations = [...program.operations].reverse().filter((operation) => {
     if (!used.has(operation.output)) return false;
-    for (const input of ruleOf(operation).inputs(operation)) used.add(input);
+    for (const input of inputsOf(operation)) used.add(input);
     return true;
   });
   return { ...program, operations: operations.reverse() };

@@ -1,5 +1,5 @@
 /** Who uses what: the facts that passes ask before they change a program. */
-import { ruleOf } from '../../program/check.js';
+import { inputsOf } from '../../program/definition.js';
 import type { Matrix, Operation, Program } from '../../program/program.js';
 
 export interface Uses {
@@ -13,7 +13,7 @@ export function usesOf(program: Program): Uses {
   const matrices = new Map<Matrix, number>();
   const use = (value: number): void => void counts.set(value, (counts.get(value) ?? 0) + 1);
   for (const operation of program.operations) {
-    for (const input of ruleOf(operation).inputs(operation)) use(input);
+    for (const input of inputsOf(operation)) use(input);
     if ('weight' in operation) matrices.set(operation.weight, (matrices.get(operation.weight) ?? 0) + 1);
   }
   for (const port of program.outputs) use(port.value);

@@ -1,12 +1,13 @@
 /** Operations on images → ONNX nodes: planes are [batch, channels, height, width], frames the padding of what follows. */
-import type { ImageOperation, Window } from '../../program/operations/images.js';
+import type { Window } from '../../program/images.js';
+import type { Operation } from '../../program/program.js';
 import { EspalierError } from '../../errors.js';
 import { denseValues } from '../../program/dense.js';
 import { activate } from './activations.js';
 import type { Attributes } from './graph.js';
 import type { Values, Write } from './values.js';
 
-function refuse(operation: ImageOperation, what: string): EspalierError {
+function refuse(operation: Operation, what: string): EspalierError {
   return new EspalierError(
     'UNSUPPORTED_LAYER',
     `ONNX: operation ${operation.name} (${operation.op}): ${what}`,
@@ -14,7 +15,7 @@ function refuse(operation: ImageOperation, what: string): EspalierError {
   );
 }
 
-type WindowOperation = Extract<ImageOperation, Window>;
+type WindowOperation = Extract<Operation, Window>;
 
 /** Top, left, bottom and right, before what the operation reads. */
 function padsOf(values: Values, operation: WindowOperation): number[] {

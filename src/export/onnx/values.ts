@@ -1,5 +1,5 @@
 /** What writing a program as ONNX is made of: the graph, and where and how the program's values lie in it. */
-import type { Frame } from '../../program/operations/images.js';
+import type { Frame } from '../../program/operations/frame.js';
 import type { Operation, Program } from '../../program/program.js';
 import type { Graph } from './graph.js';
 

@@ -5,7 +5,7 @@ import { unsupported } from '../../network/untrusted.js';
 import { outputsOf, typed, type Kind, type Settings } from '../../network/layers/registry.js';
 import type { Layer, Node, Tensor, Value } from '../../network/types.js';
 import { denseValues } from '../../program/dense.js';
-import type { Frame } from '../../program/operations/images.js';
+import type { Frame } from '../../program/operations/frame.js';
 import type { Activation as ProgramActivation, Matrix, Operation, Program } from '../../program/program.js';
 
 /** One operation's writer: adds layers that compute it and answers the network's value of its output. */

@@ -1,5 +1,5 @@
 /** Operations on images as Keras layers: a window and the frame before it become a layer and its padding. */
-import type { Window } from '../../program/operations/images.js';
+import type { Window } from '../../program/images.js';
 import type { Matrix, Operation } from '../../program/program.js';
 import { biasOf, fused, images, kernelOf, refuse, type Builder, type Write } from './builder.js';
 
