@@ -13,7 +13,7 @@ import {
   standardOutput,
   type ScoredBatch,
 } from './sink.js';
-import { formatOf, openSource } from '../table/stream/source.js';
+import { formatOf, openSource, type RowSource, type TableFormat } from '../table/stream/source.js';
 
 interface ScorerPort {
   readonly name: string;
@@ -55,7 +55,7 @@ export interface PredictOptions {
   readonly loader?: (source: string, options: { threads?: number }) => Promise<Scorer>;
 }
 
-interface Progress {
+interface RecordedProgress {
   readonly settings: string;
   readonly rows: number;
   readonly bytes: number;
@@ -76,87 +76,114 @@ const sizeOf = ({ shape }: ScorerPort) => shape.slice(1).reduce<number>((size, e
  * appears when it is whole; until then OUTPUT.partial and OUTPUT.progress.json hold what a resumed run needs.
  */
 export async function predict(options: PredictOptions): Promise<{ rows: number }> {
-  const { input, output, keep = [], batch = 4096, progress } = options;
-  const inputFormat = formatOf(input, options.inputFormat, '--input');
-  const outputFormat = formatOf(output, options.outputFormat, '--output');
-  if (options.resume === true && (input === '-' || output === '-')) {
-    throw invalid('INVALID_ARGUMENT', '--resume', 'an input and an output that are files', '-');
-  }
-  if (output === '-' && outputFormat === 'npy') {
-    throw invalid(
-      'INVALID_ARGUMENT',
-      '--output-format',
-      'csv, jsonl or arrow: npy tells its length first',
-      'npy',
-    );
-  }
+  const formats = formatsOf(options);
   const model = await (options.loader ?? engine)(options.model, { threads: options.threads });
   try {
-    const [port] = model.inputs;
-    if (port === undefined || model.inputs.length !== 1) {
-      throw invalid('INVALID_ARGUMENT', 'MODEL', 'a model with one input', model.inputs.length);
-    }
-    if ([port, ...model.outputs].some(({ shape }) => shape.slice(1).includes(null))) {
-      throw invalid(
-        'INVALID_ARGUMENT',
-        'MODEL',
-        'a model whose sizes are fixed, but for the batch',
-        port.shape,
-      );
-    }
-    const names = scoreNames(model);
-    const encoder = await scoreEncoder(outputFormat, names.length);
-    const features = sizeOf(port);
-    const encoding = await encoderFor(options, inputFormat, features);
-    const source = await openSource(
-      { path: input, features, columns: options.columns, keep, batch, encoder: encoding },
-      inputFormat,
-    );
-    const settings = await fingerprintOf(options, outputFormat, encoding);
-    const before = options.resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
-    const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
-    let { bytes } = before;
-    let recorded = performance.now();
-    let rows = 0;
-    try {
-      const batches = source.batches()[Symbol.asyncIterator]();
-      let next = batches.next();
-      try {
-        for (let found = await next; found.done !== true; found = await next) {
-          const piece = found.value;
-          rows += piece.rows;
-          // Batches are cut alike in every run: those scored before are passed over whole.
-          const scoring = rows <= before.rows ? undefined : score(model, names, piece);
-          // The model has taken its inputs: the next ones are read while it computes.
-          next = batches.next();
-          // Where scoring fails first, no one asks for them any more.
-          next.catch(() => undefined);
-          if (scoring === undefined) continue;
-          const chunk = encoder.batch(await scoring, bytes === 0);
-          await sink.write(chunk);
-          bytes += chunk.length;
-          progress?.(piece.done === 0 ? source.total : piece.done, source.total, rows);
-          if (output !== '-' && performance.now() - recorded >= RECORD_EVERY) {
-            recorded = performance.now();
-            await writeFileAtomic(
-              progressName(output),
-              JSON.stringify({ settings, rows, bytes } satisfies Progress),
-            );
-          }
-        }
-      } finally {
-        await batches.return?.();
-      }
-      if (bytes === 0) await sink.write(encoder.batch(emptyBatch(names, keep), true));
-      await sink.write(encoder.end());
-      await sink.finish(encoder.start?.(rows));
-    } finally {
-      await sink.close();
-    }
-    return { rows };
+    requireScorable(model);
+    return { rows: await scoreTable(model, options, formats) };
   } finally {
     model.dispose();
   }
+}
+
+interface Formats {
+  readonly input: TableFormat;
+  readonly output: TableFormat;
+}
+
+function formatsOf({ input, output, inputFormat, outputFormat, resume }: PredictOptions): Formats {
+  const formats = {
+    input: formatOf(input, inputFormat, '--input'),
+    output: formatOf(output, outputFormat, '--output'),
+  };
+  if (resume === true && (input === '-' || output === '-')) {
+    throw invalid('INVALID_ARGUMENT', '--resume', 'an input and an output that are files', '-');
+  }
+  if (output === '-' && formats.output === 'npy') {
+    const expected = 'csv, jsonl or arrow: npy tells its length first';
+    throw invalid('INVALID_ARGUMENT', '--output-format', expected, 'npy');
+  }
+  return formats;
+}
+
+/** Rows are scored by a model of one input whose sizes are known. */
+function requireScorable({ inputs, outputs }: Scorer): void {
+  const [port] = inputs;
+  if (port === undefined || inputs.length !== 1) {
+    throw invalid('INVALID_ARGUMENT', 'MODEL', 'a model with one input', inputs.length);
+  }
+  if ([port, ...outputs].some(({ shape }) => shape.slice(1).includes(null))) {
+    const expected = 'a model whose sizes are fixed, but for the batch';
+    throw invalid('INVALID_ARGUMENT', 'MODEL', expected, port.shape);
+  }
+}
+
+/** Opens both ends, scores from one to the other and answers the rows of the table. */
+async function scoreTable(model: Scorer, options: PredictOptions, formats: Formats): Promise<number> {
+  const { input, output, columns, keep = [], batch = 4096, resume } = options;
+  const names = scoreNames(model);
+  const encoder = await scoreEncoder(formats.output, names.length);
+  const features = sizeOf(model.inputs[0]!);
+  const stored = await encoderFor(options, formats.input, features);
+  const source = await openSource(
+    { path: input, features, columns, keep, batch, encoder: stored },
+    formats.input,
+  );
+  const settings = await fingerprintOf(options, formats.output, stored);
+  const before = resume === true ? await readProgress(output, settings) : { rows: 0, bytes: 0 };
+  const sink = output === '-' ? standardOutput() : await fileSink(output, before.bytes);
+  try {
+    const written = { rows: 0, bytes: before.bytes };
+    const record = output === '-' ? undefined : progressRecorder(output, settings);
+    for await (const { piece, scored } of scoredPieces(model, names, source, before.rows)) {
+      written.rows += piece.rows;
+      if (scored === undefined) continue;
+      const chunk = encoder.batch(scored, written.bytes === 0);
+      await sink.write(chunk);
+      written.bytes += chunk.length;
+      options.progress?.(piece.done === 0 ? source.total : piece.done, source.total, written.rows);
+      await record?.(written);
+    }
+    if (written.bytes === 0) await sink.write(encoder.batch(emptyBatch(names, keep), true));
+    await sink.write(encoder.end());
+    await sink.finish(encoder.start?.(written.rows));
+    return written.rows;
+  } finally {
+    await sink.close();
+  }
+}
+
+/** The batches of a table in order, each with its scores; without where its rows are among the first `done`. */
+async function* scoredPieces(model: Scorer, names: readonly ScoreName[], source: RowSource, done: number) {
+  const batches = source.batches()[Symbol.asyncIterator]();
+  let next = batches.next();
+  let rows = 0;
+  try {
+    for (let found = await next; found.done !== true; found = await next) {
+      const piece = found.value;
+      rows += piece.rows;
+      // Batches are cut alike in every run: those scored before are passed over whole.
+      const scoring = rows <= done ? undefined : score(model, names, piece);
+      // The model has taken its inputs: the next ones are read while it computes.
+      next = batches.next();
+      // Where scoring fails first, no one asks for them any more.
+      next.catch(() => undefined);
+      yield { piece, scored: await scoring };
+    }
+  } finally {
+    await batches.return?.();
+  }
+}
+
+/** Writes down from time to time how far the output is, for a run that goes on from there. */
+function progressRecorder(output: string, settings: string) {
+  let recorded = performance.now();
+  return async ({ rows, bytes }: { rows: number; bytes: number }): Promise<void> => {
+    if (performance.now() - recorded < RECORD_EVERY) return;
+    recorded = performance.now();
+    const progress: RecordedProgress = { settings, rows, bytes };
+    await writeFileAtomic(progressName(output), JSON.stringify(progress));
+  };
 }
 
 /** What training stored for this model; undefined: the table has the model's own inputs. */
@@ -244,9 +271,9 @@ async function readProgress(output: string, settings: string): Promise<{ rows: n
   const text = await readFile(progressName(output), 'utf8').catch(() => undefined);
   const partial = await stat(partialName(output)).catch(() => undefined);
   if (text === undefined || partial === undefined) return fresh;
-  let progress: Progress;
+  let progress: RecordedProgress;
   try {
-    progress = JSON.parse(text) as Progress;
+    progress = JSON.parse(text) as RecordedProgress;
   } catch {
     return fresh;
   }

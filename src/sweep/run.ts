@@ -124,85 +124,97 @@ function stepNames(prunings: readonly SweepPruning[]): string[] {
   });
 }
 
-/**
- * Safe to interrupt: run again it goes on, training too, epoch by epoch. Throws what its steps throw, and INTERRUPTED.
- */
-export async function sweep(options: SweepOptions): Promise<SweepResult> {
-  const { recipe, output, progress = {}, signal, threads } = options;
-  const say = (text: string) => progress.say?.(text);
-  const steps = new Steps(output, say, signal);
-  const { target, split: column } = recipe.data;
-  const data = await dataFile(recipe, options.data, say);
-  // Read once, and only if something is to be trained.
-  let read: Promise<Table> | undefined;
-  const table = () => (read ??= (say(`reading ${data}`), readTable(data)));
-  const split: SplitSettings | undefined =
-    column === undefined ? undefined : { ...TRAIN_DEFAULTS.split, column };
+/** What every step of a sweep is made of. */
+interface Work {
+  options: SweepOptions;
+  steps: Steps;
+  say: (text: string) => void;
+  /** The data's path. */
+  data: string;
+  /** The data, read once and only if something is to be trained. */
+  table: () => Promise<Table>;
+  split: SplitSettings | undefined;
+}
 
-  let dense = recipe.model;
-  let denseKey = digest([dense, data]);
-  if (dense === undefined) {
-    const { network = [...TRAIN_DEFAULTS.hidden], ...given } = recipe.train ?? {};
-    const settings = { ...TRAIN_DEFAULTS, ...given, hidden: network, split: split ?? TRAIN_DEFAULTS.split };
-    dense = join(output, 'dense');
-    denseKey = await steps.run({
-      name: 'dense',
-      settings: { ...settings, data, target },
-      work: async (folder, resume) => {
-        await train({
-          ...settings,
-          ...{ data: await table(), target, output: folder, resume, threads, progress, signal },
-        });
-      },
-    });
-  }
-  const model = dense;
-  const prunings = pruningsOf(recipe);
-  const names = stepNames(prunings);
-  const models: { name: string; esp: string; key: string; command: string }[] = [];
-  const convert = async (name: string, source: string, key: string) => {
-    const folder = `${name}-esp`;
-    const esp = join(output, folder, `${name}.esp`);
-    const made = await steps.run({
-      name: folder,
-      settings: [key],
-      work: async () => void (await convertModel(source, esp)),
-    });
-    models.push({ name, esp, key: made, command: `bench of step ${name}` });
-  };
-  await convert('dense', model, denseKey);
-  for (const [index, pruning] of prunings.entries()) {
-    const name = names[index] ?? '';
-    const key = await steps.run({
-      name,
-      settings: { from: denseKey, pruning, target },
-      work: async (folder, resume) => {
-        await trainAndPrune({
-          ...{ model, data: await table(), target, recipe: pruning, split, output: folder, resume },
-          ...{ threads, progress, signal },
-        });
-      },
-    });
-    await convert(name, join(output, name), key);
-  }
-  const results: string[] = [];
-  for (const { name, esp, key } of models) {
-    const result = join(output, `${name}-bench`, 'result.json');
-    await steps.run({
-      name: `${name}-bench`,
-      settings: [key, recipe.bench ?? {}],
-      work: async () => {
-        const answer = await bench(esp, {
-          ...recipe.bench,
-          ...{ data, target, dense: model, split, signal, say },
-          command: options.command ?? `sweep, ${name}`,
-        });
-        if (!answer.complete) throw new EspalierError('INTERRUPTED', 'interrupted: run again to go on');
-        await writeFileAtomic(result, `${JSON.stringify(answer, null, 1)}\n`);
-      },
-    });
-    results.push(result);
-  }
+/** A network and the digest of the step that made it. */
+interface Made {
+  path: string;
+  key: string;
+}
+
+/** The dense network: the recipe's, or one that is trained. */
+async function denseNetwork({ options, steps, data, table, split }: Work): Promise<Made> {
+  const { recipe, output, progress = {}, signal, threads } = options;
+  if (recipe.model !== undefined) return { path: recipe.model, key: digest([recipe.model, data]) };
+  const { target } = recipe.data;
+  const { network = [...TRAIN_DEFAULTS.hidden], ...given } = recipe.train ?? {};
+  const settings = { ...TRAIN_DEFAULTS, ...given, hidden: network, split: split ?? TRAIN_DEFAULTS.split };
+  const key = await steps.run({
+    name: 'dense',
+    settings: { ...settings, data, target },
+    work: async (folder, resume) => {
+      await train({
+        ...settings,
+        ...{ data: await table(), target, output: folder, resume, threads, progress, signal },
+      });
+    },
+  });
+  return { path: join(output, 'dense'), key };
+}
+
+async function prunedNetwork(
+  { options, steps, table, split }: Work,
+  dense: Made,
+  name: string,
+  pruning: SweepPruning,
+): Promise<Made> {
+  const { recipe, output, progress = {}, signal, threads } = options;
+  const { target } = recipe.data;
+  const key = await steps.run({
+    name,
+    settings: { from: dense.key, pruning, target },
+    work: async (folder, resume) => {
+      await trainAndPrune({
+        ...{ model: dense.path, data: await table(), target, recipe: pruning, split, output: folder, resume },
+        ...{ threads, progress, signal },
+      });
+    },
+  });
+  return { path: join(output, name), key };
+}
+
+async function convertedNetwork({ options, steps }: Work, name: string, source: Made): Promise<Made> {
+  const path = join(options.output, `${name}-esp`, `${name}.esp`);
+  const key = await steps.run({
+    name: `${name}-esp`,
+    settings: [source.key],
+    work: async () => void (await convertModel(source.path, path)),
+  });
+  return { path, key };
+}
+
+/** Answers the path of the result. */
+async function benchResult({ options, steps, say, data, split }: Work, name: string, esp: Made, dense: Made) {
+  const { recipe, output, signal, command } = options;
+  const result = join(output, `${name}-bench`, 'result.json');
+  await steps.run({
+    name: `${name}-bench`,
+    settings: [esp.key, recipe.bench ?? {}],
+    work: async () => {
+      const answer = await bench(esp.path, {
+        ...recipe.bench,
+        ...{ data, target: recipe.data.target, dense: dense.path, split, signal, say },
+        command: command ?? `sweep, ${name}`,
+      });
+      if (!answer.complete) throw new EspalierError('INTERRUPTED', 'interrupted: run again to go on');
+      await writeFileAtomic(result, `${JSON.stringify(answer, null, 1)}\n`);
+    },
+  });
+  return result;
+}
+
+/** Answers the paths of the reports. */
+async function writeReports({ recipe, output }: SweepOptions, results: readonly string[]): Promise<string[]> {
   const reports: string[] = [];
   for (const format of recipe.formats ?? (['html', 'md'] satisfies ReportFormat[])) {
     const file = join(output, `report.${format}`);
@@ -213,5 +225,32 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
     );
     reports.push(file);
   }
+  return reports;
+}
+
+/**
+ * Safe to interrupt: run again it goes on, training too, epoch by epoch. Throws what its steps throw, and INTERRUPTED.
+ */
+export async function sweep(options: SweepOptions): Promise<SweepResult> {
+  const { recipe, output, progress = {}, signal } = options;
+  const say = (text: string) => progress.say?.(text);
+  const steps = new Steps(output, say, signal);
+  const data = await dataFile(recipe, options.data, say);
+  let read: Promise<Table> | undefined;
+  const table = () => (read ??= (say(`reading ${data}`), readTable(data)));
+  const { split: column } = recipe.data;
+  const split = column === undefined ? undefined : { ...TRAIN_DEFAULTS.split, column };
+  const work: Work = { options, steps, say, data, table, split };
+
+  const dense = await denseNetwork(work);
+  const models = [{ name: 'dense', esp: await convertedNetwork(work, 'dense', dense) }];
+  const prunings = pruningsOf(recipe);
+  for (const [index, name] of stepNames(prunings).entries()) {
+    const pruned = await prunedNetwork(work, dense, name, prunings[index]!);
+    models.push({ name, esp: await convertedNetwork(work, name, pruned) });
+  }
+  const results: string[] = [];
+  for (const { name, esp } of models) results.push(await benchResult(work, name, esp, dense));
+  const reports = await writeReports(options, results);
   return { results, reports, kept: steps.kept, done: steps.done };
 }

@@ -3,15 +3,13 @@ import { createRequire } from 'node:module';
 import { dirname, join, sep } from 'node:path';
 import { readFile } from 'node:fs/promises';
 import type * as Tf from '@tensorflow/tfjs';
-import type { Rival, RivalContext, RivalInput } from '../race/rival.js';
-import { registerOwnActivation, timedPredict } from './tfjs-layers.js';
+import type { RivalContext } from '../race/rival.js';
+import { TfjsLayersRival, registerOwnActivation, versionsOf } from './tfjs-layers.js';
 
 const require = createRequire(import.meta.url);
 
-class TfjsWasm implements Rival {
+class TfjsWasm extends TfjsLayersRival<typeof Tf> {
   readonly name = 'tfjs wasm';
-  private tf: typeof Tf | undefined;
-  private model: Tf.LayersModel | undefined;
 
   async load({ files }: RivalContext): Promise<void> {
     if (files.tfjs === undefined) throw new Error('the network cannot be written as a TFJS layers model');
@@ -26,31 +24,12 @@ class TfjsWasm implements Rival {
     this.model = await tf.loadLayersModel(await handler(tf, files.tfjs));
   }
 
-  prepare(inputs: RivalInput[]): () => Float32Array[] {
-    const { tf, model } = this;
-    if (tf === undefined || model === undefined) throw new Error('not loaded');
-    return timedPredict(tf, model, inputs);
-  }
-
-  run(inputs: RivalInput[]): Float32Array[] {
-    return this.prepare(inputs)();
-  }
-
-  dispose(): void {
-    this.model?.dispose();
-    this.model = undefined;
-  }
-
   note(): string {
     return 'SIMD, one thread';
   }
 
   versions(): Record<string, string> {
-    const version = (name: string) => (require(`${name}/package.json`) as { version: string }).version;
-    return {
-      '@tensorflow/tfjs': version('@tensorflow/tfjs'),
-      '@tensorflow/tfjs-backend-wasm': version('@tensorflow/tfjs-backend-wasm'),
-    };
+    return versionsOf(require, ['@tensorflow/tfjs', '@tensorflow/tfjs-backend-wasm']);
   }
 }
 

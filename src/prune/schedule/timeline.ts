@@ -78,6 +78,105 @@ export function isSchedule(value: unknown): value is PruningSchedule {
   );
 }
 
+/** What a trap is told from. */
+interface Course {
+  plan: SchedulePlan;
+  schedule: PruningSchedule;
+  facts: RunFacts;
+  /** The last step in which masks are made; undefined where none is. */
+  last: PlannedUpdate | undefined;
+}
+
+const percentText = (sparsity: number) => `${+(100 * sparsity).toFixed(2)} %`;
+
+/** Each trap with its rule: the message where the run is near it, undefined where it is not. Errors come first. */
+const TRAPS: readonly [Trap['severity'], TrapCode, (course: Course) => string | undefined][] = [
+  [
+    'error',
+    'SPARSITY_OUT_OF_RANGE',
+    ({ plan }) => {
+      const outside = plan.updates.find(({ sparsity }) => !(sparsity >= 0 && sparsity < 1));
+      return (
+        outside &&
+        `the schedule asks for a sparsity of ${outside.sparsity} in step ${outside.step}; it must be in [0, 1)`
+      );
+    },
+  ],
+  [
+    'error',
+    'END_NOT_REACHED',
+    ({ plan: { reachesEnd, steps, finalSparsity, target }, schedule: { beginStep, endStep } }) => {
+      if (reachesEnd) return undefined;
+      const name = endStep === -1 ? `beginStep ${beginStep}` : `endStep ${endStep}`;
+      return `${name} is not reached in ${steps} steps: sparsity ends at ${percentText(finalSparsity)} instead of ${percentText(target)}; train longer or set endStep to at most ${steps}`;
+    },
+  ],
+  [
+    'error',
+    'NOTHING_PRUNED',
+    ({ plan: { target, updates, steps }, schedule }) =>
+      target > 0 && !updates.some(({ sparsity }) => sparsity > 0)
+        ? `nothing is pruned in ${steps} steps: steps count from 1, and the first update is in step ${firstUpdate(schedule)}; set frequency to at most ${Math.max(1, Math.floor(steps / 10))}`
+        : undefined,
+  ],
+  [
+    'warning',
+    'FREQUENCY_EXCEEDS_RUN',
+    ({ plan: { target, steps }, schedule: { frequency } }) =>
+      frequency > steps && target > 0
+        ? `frequency ${frequency} is larger than the run of ${steps} steps`
+        : undefined,
+  ],
+  [
+    'warning',
+    'LAST_UPDATE_MISSES_END',
+    ({ plan: { reachesEnd, target }, schedule: { frequency }, last }) =>
+      reachesEnd && last && last.sparsity < target - 1e-6
+        ? `the last update, in step ${last.step}, leaves ${percentText(last.sparsity)} instead of ${percentText(target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`
+        : undefined,
+  ],
+  [
+    'warning',
+    'SPARSITY_DECREASES',
+    ({ plan: { updates } }) => {
+      const drop = updates.find(({ sparsity }, i) => i > 0 && sparsity < updates[i - 1]!.sparsity - 1e-6);
+      return (
+        drop &&
+        `sparsity falls in step ${drop.step}: weights come back from what the optimizer made of them while pruned`
+      );
+    },
+  ],
+  [
+    'warning',
+    'EARLY_STOPPING_FIRST',
+    ({ facts: { stepsPerEpoch, earlyStoppingPatience: patience }, schedule, last }) => {
+      if (stepsPerEpoch === undefined || patience === undefined) return undefined;
+      const end = last?.step ?? schedule.endStep;
+      const stop = (patience + 1) * stepsPerEpoch;
+      return stop < end
+        ? `early stopping with a patience of ${patience} epochs could fire in step ${stop}, before the last update in step ${end}; use p.earlyStopping(), which waits for the target`
+        : undefined;
+    },
+  ],
+  [
+    'warning',
+    'NO_RECOVERY',
+    ({ plan: { target, steps }, facts: { stepsPerEpoch = 1 }, last }) =>
+      last && target > 0 && last.step > steps - stepsPerEpoch
+        ? `masks change until step ${last.step} of ${steps}: leave at least one epoch of training after the end`
+        : undefined,
+  ],
+  [
+    'warning',
+    'LEARNING_RATE_SMALL',
+    ({ facts: { learningRate: rate, denseLearningRate: dense } }) => {
+      if (rate === undefined || !(rate < (dense === undefined ? 1e-5 : dense / 10))) return undefined;
+      const than = dense === undefined ? 'below 1e-5' : `less than a tenth of the dense network's ${dense}`;
+      return `a learning rate of ${rate} is ${than}: too small to recover from pruning`;
+    },
+  ],
+];
+
 /**
  * Every trap of this schedule in this run; an empty array where there is none. Errors come first.
  * @param run the steps of all planned fits, or more facts, which more traps can be told from
@@ -85,89 +184,11 @@ export function isSchedule(value: unknown): value is PruningSchedule {
 export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts): Trap[] {
   const facts: RunFacts = typeof run === 'number' ? { steps: run } : run;
   const plan = planSchedule(schedule, facts.steps);
-  const { steps, updates, target } = plan;
-  const traps: Trap[] = [];
-  const add = (severity: Trap['severity'], code: TrapCode, message: string) =>
-    traps.push({ code, severity, message });
-  const { beginStep, endStep, frequency } = schedule;
-  const last = updates.at(-1);
-  const pct = (sparsity: number) => `${+(100 * sparsity).toFixed(2)} %`;
-
-  const bad = updates.find(({ sparsity }) => !(sparsity >= 0 && sparsity < 1));
-  if (bad) {
-    add(
-      'error',
-      'SPARSITY_OUT_OF_RANGE',
-      `the schedule asks for a sparsity of ${bad.sparsity} in step ${bad.step}; it must be in [0, 1)`,
-    );
-  }
-  if (!plan.reachesEnd) {
-    const name = endStep === -1 ? `beginStep ${beginStep}` : `endStep ${endStep}`;
-    add(
-      'error',
-      'END_NOT_REACHED',
-      `${name} is not reached in ${steps} steps: sparsity ends at ${pct(plan.finalSparsity)} instead of ${pct(target)}; train longer or set endStep to at most ${steps}`,
-    );
-  }
-  if (target > 0 && !updates.some(({ sparsity }) => sparsity > 0)) {
-    add(
-      'error',
-      'NOTHING_PRUNED',
-      `nothing is pruned in ${steps} steps: steps count from 1, and the first update is in step ${firstUpdate(schedule)}; set frequency to at most ${Math.max(1, Math.floor(steps / 10))}`,
-    );
-  }
-  if (frequency > steps && target > 0) {
-    add(
-      'warning',
-      'FREQUENCY_EXCEEDS_RUN',
-      `frequency ${frequency} is larger than the run of ${steps} steps`,
-    );
-  }
-  if (plan.reachesEnd && last && last.sparsity < target - 1e-6) {
-    add(
-      'warning',
-      'LAST_UPDATE_MISSES_END',
-      `the last update, in step ${last.step}, leaves ${pct(last.sparsity)} instead of ${pct(target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`,
-    );
-  }
-  const drop = updates.findIndex(({ sparsity }, i) => i > 0 && sparsity < updates[i - 1]!.sparsity - 1e-6);
-  if (drop > 0) {
-    add(
-      'warning',
-      'SPARSITY_DECREASES',
-      `sparsity falls in step ${updates[drop]!.step}: weights come back from what the optimizer made of them while pruned`,
-    );
-  }
-  const end = last?.step ?? endStep;
-  const {
-    stepsPerEpoch,
-    earlyStoppingPatience: patience,
-    learningRate: rate,
-    denseLearningRate: dense,
-  } = facts;
-  if (stepsPerEpoch !== undefined && patience !== undefined && (patience + 1) * stepsPerEpoch < end) {
-    add(
-      'warning',
-      'EARLY_STOPPING_FIRST',
-      `early stopping with a patience of ${patience} epochs could fire in step ${(patience + 1) * stepsPerEpoch}, before the last update in step ${end}; use p.earlyStopping(), which waits for the target`,
-    );
-  }
-  if (last && target > 0 && last.step > steps - (stepsPerEpoch ?? 1)) {
-    add(
-      'warning',
-      'NO_RECOVERY',
-      `masks change until step ${last.step} of ${steps}: leave at least one epoch of training after the end`,
-    );
-  }
-  if (rate !== undefined && (dense !== undefined ? rate < dense / 10 : rate < 1e-5)) {
-    const than = dense === undefined ? 'below 1e-5' : `less than a tenth of the dense network's ${dense}`;
-    add(
-      'warning',
-      'LEARNING_RATE_SMALL',
-      `a learning rate of ${rate} is ${than}: too small to recover from pruning`,
-    );
-  }
-  return traps.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
+  const course: Course = { plan, schedule, facts, last: plan.updates.at(-1) };
+  return TRAPS.flatMap(([severity, code, near]) => {
+    const message = near(course);
+    return message === undefined ? [] : [{ code, severity, message }];
+  });
 }
 
 function firstUpdate({ beginStep, frequency }: PruningSchedule): number {

@@ -3,7 +3,7 @@ import { time } from '../../measure/table.js';
 import { logDomain, logTicks, most, nameAxis } from '../axes.js';
 import { engineScale } from '../palette.js';
 import type { Case } from '../results.js';
-import { number, type Chart, type Section } from '../section.js';
+import { number, type Chart, type ReportTable, type Section } from '../section.js';
 import { focusCases, slug } from './timing.js';
 
 const rate = (value: number): string =>
@@ -53,93 +53,96 @@ function rateChart(
   };
 }
 
+type Rival = Case['network']['rivals'][number];
+type Served = { one: Case; rival: Rival; server: NonNullable<Rival['server']> };
+type Offline = { one: Case; rival: Rival; offline: NonNullable<Rival['offline']> };
+
+function serverTable(served: readonly Served[]): ReportTable {
+  return {
+    caption: 'Server: one query after another in order of arrival; latency counts from the arrival',
+    columns: [
+      { title: 'network' },
+      { title: 'engine' },
+      { title: 'samples a query', align: 'right' as const },
+      { title: 'bound', align: 'right' as const, unit: 'ms' },
+      { title: 'queries/s', align: 'right' as const },
+      { title: 'p50', align: 'right' as const, unit: 'µs' },
+      { title: 'p99', align: 'right' as const, unit: 'µs' },
+      { title: 'tried' },
+    ],
+    rows: served.map(({ one, rival, server }) => [
+      one.label,
+      rival.name,
+      number(server.batch, String),
+      number(server.boundMs, (value) => `${value} ms`),
+      server.queriesPerSecond === null
+        ? { text: 'none kept it', value: null, mark: 'lost' as const }
+        : number(server.queriesPerSecond, rate),
+      number(server.p50, time),
+      number(server.p99, time),
+      server.probes.map(({ rate: tried, met }) => `${rate(tried)} ${met ? '✓' : '✗'}`).join(', '),
+    ]),
+  };
+}
+
+function offlineTable(offline: readonly Offline[]): ReportTable {
+  return {
+    caption: 'Offline: as many samples as can be served, at the best of the batch sizes',
+    columns: [
+      { title: 'network' },
+      { title: 'engine' },
+      { title: 'best batch', align: 'right' as const },
+      { title: 'samples/s', align: 'right' as const },
+      { title: 'samples', align: 'right' as const },
+      { title: 'seconds', align: 'right' as const },
+    ],
+    rows: offline.map(({ one, rival, offline: own }) => [
+      one.label,
+      rival.name,
+      number(own.batch, String),
+      number(own.samplesPerSecond, rate),
+      number(own.samples, (value) => value.toLocaleString('en-US')),
+      number(own.seconds, (value) => value.toFixed(2)),
+    ]),
+  };
+}
+
+/** The highest rates of a network's engines in both scenarios. */
+function rateCharts(one: Case): Chart[] {
+  const { rivals } = one.network;
+  const bound = rivals.find(({ server }) => server !== undefined)?.server?.boundMs;
+  return [
+    rateChart(
+      one,
+      'server',
+      `Queries a second within ${bound ?? ''} ms`,
+      (i) => rivals[i]?.server?.queriesPerSecond ?? null,
+    ),
+    rateChart(
+      one,
+      'offline',
+      'Offline throughput in samples',
+      (i) => rivals[i]?.offline?.samplesPerSecond ?? null,
+    ),
+  ].filter((chart) => chart !== undefined);
+}
+
 export function scenarios(cases: readonly Case[]): Section {
-  const served = cases.flatMap((one) =>
-    one.network.rivals.flatMap((rival) =>
-      rival.server === undefined ? [] : [{ one, rival, server: rival.server }],
-    ),
+  const engines = cases.flatMap((one) => one.network.rivals.map((rival) => ({ one, rival })));
+  const served = engines.flatMap(({ one, rival }) =>
+    rival.server === undefined ? [] : [{ one, rival, server: rival.server }],
   );
-  const offline = cases.flatMap((one) =>
-    one.network.rivals.flatMap((rival) =>
-      rival.offline === undefined ? [] : [{ one, rival, offline: rival.offline }],
-    ),
+  const offline = engines.flatMap(({ one, rival }) =>
+    rival.offline === undefined ? [] : [{ one, rival, offline: rival.offline }],
   );
-  const charts = focusCases(cases).flatMap((one) => {
-    const { rivals } = one.network;
-    const bound = rivals.find(({ server }) => server !== undefined)?.server?.boundMs;
-    return [
-      rateChart(
-        one,
-        'server',
-        `Queries a second within ${bound ?? ''} ms`,
-        (i) => rivals[i]?.server?.queriesPerSecond ?? null,
-      ),
-      rateChart(
-        one,
-        'offline',
-        'Offline throughput in samples',
-        (i) => rivals[i]?.offline?.samplesPerSecond ?? null,
-      ),
-    ].filter((chart) => chart !== undefined);
-  });
   return {
     id: 'scenarios',
     title: 'Server and offline',
     lead: 'As in MLPerf inference: the highest rate of Poisson arrivals with the 99th percentile within the bound, and throughput with all samples at hand.',
-    charts,
+    charts: focusCases(cases).flatMap(rateCharts),
     tables: [
-      ...(served.length === 0
-        ? []
-        : [
-            {
-              caption: 'Server: one query after another in order of arrival; latency counts from the arrival',
-              columns: [
-                { title: 'network' },
-                { title: 'engine' },
-                { title: 'samples a query', align: 'right' as const },
-                { title: 'bound', align: 'right' as const, unit: 'ms' },
-                { title: 'queries/s', align: 'right' as const },
-                { title: 'p50', align: 'right' as const, unit: 'µs' },
-                { title: 'p99', align: 'right' as const, unit: 'µs' },
-                { title: 'tried' },
-              ],
-              rows: served.map(({ one, rival, server }) => [
-                one.label,
-                rival.name,
-                number(server.batch, String),
-                number(server.boundMs, (value) => `${value} ms`),
-                server.queriesPerSecond === null
-                  ? { text: 'none kept it', value: null, mark: 'lost' as const }
-                  : number(server.queriesPerSecond, rate),
-                number(server.p50, time),
-                number(server.p99, time),
-                server.probes.map(({ rate: tried, met }) => `${rate(tried)} ${met ? '✓' : '✗'}`).join(', '),
-              ]),
-            },
-          ]),
-      ...(offline.length === 0
-        ? []
-        : [
-            {
-              caption: 'Offline: as many samples as can be served, at the best of the batch sizes',
-              columns: [
-                { title: 'network' },
-                { title: 'engine' },
-                { title: 'best batch', align: 'right' as const },
-                { title: 'samples/s', align: 'right' as const },
-                { title: 'samples', align: 'right' as const },
-                { title: 'seconds', align: 'right' as const },
-              ],
-              rows: offline.map(({ one, rival, offline: own }) => [
-                one.label,
-                rival.name,
-                number(own.batch, String),
-                number(own.samplesPerSecond, rate),
-                number(own.samples, (value) => value.toLocaleString('en-US')),
-                number(own.seconds, (value) => value.toFixed(2)),
-              ]),
-            },
-          ]),
+      ...(served.length === 0 ? [] : [serverTable(served)]),
+      ...(offline.length === 0 ? [] : [offlineTable(offline)]),
     ],
     notes: [],
   };
