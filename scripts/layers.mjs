@@ -4,16 +4,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { LOWERINGS } from '../dist/compile/lower/table.js';
-import { WRITTEN_KINDS } from '../dist/export/configs.js';
-import { TFJS_KINDS } from '../dist/export/rewrite.js';
-import { layerKinds } from '../dist/network/layers/registry.js';
+import { ACTIVATION_NAMES } from '../dist/keras/activations.js';
+import { KERAS_CODECS } from '../dist/keras/codecs.js';
+import { REFUSED } from '../dist/keras/refused.js';
 import { layersDocument } from './lib/layers.mjs';
 
 const text = layersDocument({
-  layerKinds,
+  codecs: KERAS_CODECS,
   lowerings: LOWERINGS,
-  tfjsKinds: TFJS_KINDS,
-  writtenKinds: WRITTEN_KINDS,
+  refused: REFUSED,
+  activations: ACTIVATION_NAMES,
 });
 const path = join(import.meta.dirname, '../docs/layers.md');
 writeFileSync(path, await format(text, { ...(await resolveConfig(path)), parser: 'markdown' }));

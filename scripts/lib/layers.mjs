@@ -1,45 +1,20 @@
-/** docs/layers.md, from the registry of layer kinds: what of each Keras layer is supported, and what is not. */
-
-/** Keras layers that the registry does not have, and what to do instead. */
-const REFUSED = [
-  [
-    'Conv3D, Conv3DTranspose, MaxPooling3D, AveragePooling3D, GlobalMaxPooling3D, GlobalAveragePooling3D, ZeroPadding3D, Cropping3D, UpSampling3D',
-    'volumes are not supported; SpatialDropout3D, which does nothing, is',
-  ],
-  ['LocallyConnected1D, LocallyConnected2D', 'use a convolution or Dense'],
-  ['ConvLSTM1D, ConvLSTM2D, ConvLSTM3D', 'use convolutions, then LSTM'],
-  ['RNN, StackedRNNCells, LSTMCell, GRUCell, SimpleRNNCell', 'use SimpleRNN, LSTM or GRU'],
-  ['Attention, AdditiveAttention, GroupQueryAttention', 'use MultiHeadAttention, or Dot and Softmax'],
-  ['EinsumDense', 'use Dense, with Reshape and Permute'],
-  ['Lambda, TFOpLambda, SlicingOpLambda', 'code cannot be read from a file: use layers that Keras has'],
-  ['SpectralNormalization', 'save the layer inside it'],
-  [
-    'TextVectorization, StringLookup, IntegerLookup, Hashing, Discretization, CategoryEncoding, HashedCrossing',
-    'prepare inputs before the network',
-  ],
-  [
-    'Resizing, CenterCrop, Random*, RandomTranslation and other augmentation',
-    'prepare images before the network',
-  ],
-  ['QuantizeWrapperV2, ClusterWeights', 'save the model before, or strip it'],
-];
+/** docs/layers.md, from the lists of layer kinds: what of each Keras layer is supported, and what is not. */
 
 /**
- * @param {{ layerKinds: readonly { names: readonly string[]; supports: string }[]; lowerings: Readonly<Record<string, unknown>>; tfjsKinds: ReadonlySet<string>; writtenKinds: readonly string[] }} registry
+ * @param {{
+ *   codecs: Readonly<Record<string, { aliases?: readonly string[]; supports: string; tfjs?: true; write?: unknown }>>;
+ *   lowerings: Readonly<Record<string, unknown>>;
+ *   refused: readonly { names: string; instead: string }[];
+ *   activations: readonly string[];
+ * }} lists
  */
-export function layersDocument({ layerKinds, lowerings, tfjsKinds, writtenKinds }) {
+export function layersDocument({ codecs, lowerings, refused, activations }) {
   const yes = (value) => (value ? 'yes' : '-');
-  const rows = [...layerKinds]
-    .sort((a, b) => (a.names[0] < b.names[0] ? -1 : 1))
-    .map(({ names: [name, ...aliases], supports }) => {
+  const rows = Object.entries(codecs)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, { aliases = [], supports, tfjs, write }]) => {
       const others = aliases.length === 0 ? '' : ` (also ${aliases.join(', ')})`;
-      const row = [
-        `${name}${others}`,
-        supports,
-        yes(lowerings[name]),
-        yes(tfjsKinds.has(name)),
-        yes(writtenKinds.includes(name)),
-      ];
+      const row = [`${name}${others}`, supports, yes(lowerings[name]), yes(tfjs), yes(write)];
       return `| ${row.join(' | ')} |`;
     });
   return `# Layers
@@ -66,15 +41,13 @@ ${rows.join('\n')}
 
 ## Activations
 
-By name or as a layer, with all their parameters: linear, relu (max_value, negative_slope, threshold), relu6, leaky_relu,
-elu, celu, selu, sigmoid, hard_sigmoid (as the Keras that wrote the file has it), tanh, softplus, softsign, gelu (exact and
-by tanh), swish or silu, hard_swish or hard_silu, exponential, mish, log_sigmoid, tanh_shrink, hard_shrink, soft_shrink,
-hard_tanh, squareplus, softmax, log_softmax.
+By name, with the parameters that the name has in the Keras that wrote the file (\`hard_sigmoid\` differs): ${activations.join(', ')}. As layers, with all their parameters: Activation, ReLU, LeakyReLU, ELU,
+ThresholdedReLU, Softmax, PReLU.
 
 ## Not supported
 
 | layer | instead |
 | --- | --- |
-${REFUSED.map((row) => `| ${row.join(' | ')} |`).join('\n')}
+${refused.map(({ names, instead }) => `| ${names} | ${instead} |`).join('\n')}
 `;
 }

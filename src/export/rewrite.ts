@@ -2,73 +2,49 @@
  * Network → the same network in the layers that a target library has: activations that it cannot name become layers,
  * Normalization its affine map. What it cannot hold is refused by the layer's name.
  */
-import type { Activation } from '../network/activations.js';
-import { LINEAR, relu } from '../network/activations.js';
-import { unsupported } from '../network/config.js';
-import type { ConvTransposeSettings } from '../network/layers/conv-transpose.js';
-import type { ConvSettings, WindowSettings } from '../network/layers/conv.js';
-import type { EmbeddingSettings } from '../network/layers/embedding.js';
-import { layerKind } from '../network/layers/registry.js';
-import type { BatchNormalizationSettings, NormalizationSettings } from '../network/layers/normalization.js';
+import { activationName } from '../keras/activations.js';
+import { KERAS_CODECS } from '../keras/codecs.js';
+import { LIBRARY, type Dialect } from '../keras/dialect.js';
+import { mirrored } from '../keras/layers/recurrent.js';
+import { LINEAR, relu, type Activation } from '../network/activations.js';
 import { normalizationAffine } from '../network/layers/normalization.js';
-import type { GlobalPoolingSettings } from '../network/layers/pooling.js';
-import type { RecurrentSettings } from '../network/layers/recurrent.js';
-import type { UpSamplingSettings } from '../network/layers/spatial.js';
-import type { BidirectionalSettings, TimeDistributedSettings } from '../network/layers/wrappers.js';
+import type { RecurrentName, RecurrentSettings } from '../network/layers/recurrent.js';
+import {
+  around,
+  insideOf,
+  mayRepeat,
+  outputsOf,
+  typed,
+  type Kind,
+  type Settings,
+  type Typed,
+} from '../network/layers/registry.js';
+import { stepValue } from '../network/layers/time-distributed.js';
 import { resolveAxis } from '../network/shapes.js';
-import type { Layer, Network, Node, Tensor, Value } from '../network/types.js';
-import { activationName } from './activations.js';
+import type { Layer, LayerBase, LayerOf, Network, Node, Tensor, Value } from '../network/types.js';
+import { unsupported } from '../network/untrusted.js';
 
-/** Whose layers and meanings: TensorFlow.js 4, or Keras 2 (whose files Keras 3 reads too). */
-export type Dialect = 'tfjs' | 'keras';
-
-const LIBRARY: Readonly<Record<Dialect, string>> = { tfjs: 'TensorFlow.js', keras: 'Keras 2' };
-
-/** Kinds of which tfjs has a layer that computes the same. */
-export const TFJS_KINDS: ReadonlySet<string> = new Set([
-  ...['Dense', 'Activation', 'ReLU', 'LeakyReLU', 'ELU', 'ThresholdedReLU', 'Softmax', 'PReLU'],
-  ...['Dropout', 'SpatialDropout1D', 'AlphaDropout', 'GaussianDropout', 'GaussianNoise'],
-  ...[
-    'Flatten',
-    'Reshape',
-    'Permute',
-    'RepeatVector',
-    'BatchNormalization',
-    'LayerNormalization',
-    'Rescaling',
-  ],
-  ...['Add', 'Multiply', 'Average', 'Maximum', 'Minimum', 'Concatenate', 'Dot', 'Embedding'],
-  ...['Conv1D', 'Conv2D', 'Conv2DTranspose', 'DepthwiseConv2D', 'SeparableConv2D'],
-  ...['MaxPooling1D', 'MaxPooling2D', 'AveragePooling1D', 'AveragePooling2D'],
-  ...['GlobalMaxPooling1D', 'GlobalMaxPooling2D', 'GlobalAveragePooling1D', 'GlobalAveragePooling2D'],
-  ...[
-    'ZeroPadding2D',
-    'Cropping2D',
-    'UpSampling2D',
-    'SimpleRNN',
-    'LSTM',
-    'GRU',
-    'Bidirectional',
-    'TimeDistributed',
-  ],
-]);
-
-const MERGES = ['Add', 'Multiply', 'Average', 'Maximum', 'Minimum'];
 /** What tfjs has no layer for and what does nothing but in training. */
-const REPLACED: Readonly<Record<string, string>> = {
-  SpatialDropout2D: 'Dropout',
-  SpatialDropout3D: 'Dropout',
-  Identity: 'Activation',
-  ActivityRegularization: 'Activation',
-};
+const AS_DROPOUT = new Set<string>(['SpatialDropout2D', 'SpatialDropout3D']);
+const AS_LINEAR = new Set<string>(['Identity', 'ActivityRegularization']);
+
+/** The layer with another kind and settings: its name, weights and entries of training stay. */
+const turned = ({ name, weights, training }: LayerBase, into: Typed): Layer => ({
+  name,
+  ...into,
+  weights,
+  ...(training === undefined ? {} : { training }),
+});
 
 function refuse(layer: Layer, dialect: Dialect, what: string, help: string): Error {
   return unsupported(`layer ${layer.name} (${layer.kind})`, `${what} in ${LIBRARY[dialect]}`, help);
 }
 
+type ActivationKind = 'Activation' | 'ReLU' | 'LeakyReLU' | 'ELU' | 'ThresholdedReLU' | 'Softmax';
+
 /** The layers that make up an activation; the first takes `name`. */
 function activationLayers(layer: Layer, name: string, activation: Activation, dialect: Dialect): Layer[] {
-  const one = (kind: string, own: string, value: Activation): Layer => ({
+  const one = (kind: ActivationKind, own: string, value: Activation): Layer => ({
     name: own,
     kind,
     settings: { activation: value },
@@ -119,40 +95,38 @@ function checkInner(
 
 /** What tfjs reads and computes otherwise, or fails at when it is called. */
 function checkTfjs(layer: Layer, inputs: readonly Value[]): void {
-  const { kind, settings } = layer;
   const no = (what: string, help: string): Error => refuse(layer, 'tfjs', what, help);
-  if (!TFJS_KINDS.has(kind))
+  if (KERAS_CODECS[layer.kind].tfjs !== true)
     throw no('this layer', 'convert the network instead of training it, or replace the layer');
-  const windows = settings as WindowSettings;
-  const some = (values: readonly number[] | undefined): boolean =>
-    values?.some((value) => value > 1) ?? false;
-  switch (kind) {
+  const some = (values: readonly number[]): boolean => values.some((value) => value > 1);
+  switch (layer.kind) {
     case 'Conv1D':
-    case 'Conv2D':
-      if ((settings as ConvSettings).groups > 1) throw no('groups', 'split the convolution into several');
-      if (windows.padding === 'causal') throw no('causal padding', 'pad before a valid convolution');
-      if (some(windows.strides) && some(windows.dilation))
-        throw no('strides with dilation', 'use one of them');
+    case 'Conv2D': {
+      const { groups, padding, strides, dilation } = layer.settings;
+      if (groups > 1) throw no('groups', 'split the convolution into several');
+      if (padding === 'causal') throw no('causal padding', 'pad before a valid convolution');
+      if (some(strides) && some(dilation)) throw no('strides with dilation', 'use one of them');
       break;
+    }
     case 'DepthwiseConv2D':
-    case 'SeparableConv2D':
-      if (some(windows.dilation)) throw no('dilation_rate', 'use a larger kernel');
-      if (windows.strides[0] !== windows.strides[1]) throw no('strides that differ', 'use equal strides');
+    case 'SeparableConv2D': {
+      const { strides, dilation } = layer.settings;
+      if (some(dilation)) throw no('dilation_rate', 'use a larger kernel');
+      if (strides[0] !== strides[1]) throw no('strides that differ', 'use equal strides');
       break;
+    }
     case 'Conv2DTranspose':
-      if (some(windows.dilation)) throw no('dilation_rate', 'use a larger kernel');
-      if ((settings as ConvTransposeSettings).outputPadding !== null)
-        throw no('output_padding', 'leave it to the padding');
+      if (some(layer.settings.dilation)) throw no('dilation_rate', 'use a larger kernel');
+      if (layer.settings.outputPadding !== null) throw no('output_padding', 'leave it to the padding');
       break;
     case 'UpSampling2D': {
-      const { interpolation, halfPixelCenters } = settings as UpSamplingSettings;
+      const { interpolation, halfPixelCenters } = layer.settings;
       if (interpolation === 'bilinear' && halfPixelCenters)
         throw no('bilinear interpolation as Keras has it', 'use nearest, or Conv2DTranspose');
       break;
     }
     case 'Embedding':
-      if ((settings as EmbeddingSettings).maskZero)
-        throw no('mask_zero', 'train it without masks, or in Keras');
+      if (layer.settings.maskZero) throw no('mask_zero', 'train it without masks, or in Keras');
       break;
     case 'SimpleRNN':
     case 'LSTM':
@@ -163,74 +137,117 @@ function checkTfjs(layer: Layer, inputs: readonly Value[]): void {
     case 'GlobalAveragePooling1D':
       if (inputs.length > 1) throw no('a mask', 'train it without masks, or in Keras');
       break;
-    default:
-      if (MERGES.includes(kind) && inputs.some(({ shape }) => shape.length !== inputs[0]!.shape.length))
+    case 'Add':
+    case 'Multiply':
+    case 'Average':
+    case 'Maximum':
+    case 'Minimum':
+      if (inputs.some(({ shape }) => shape.length !== inputs[0]!.shape.length))
         throw no('inputs of different ranks', 'reshape them to one rank first');
+      break;
+    default:
   }
 }
 
 /** The layers that do in the dialect what one layer does, one after the other. */
 function stages(layer: Layer, inputs: readonly Value[], dialect: Dialect): Layer[] {
-  const { kind, settings, name } = layer;
-  if (dialect === 'tfjs' && Object.hasOwn(REPLACED, kind)) {
-    const replaced = REPLACED[kind]!;
-    return [{ ...layer, kind: replaced, settings: replaced === 'Activation' ? { activation: LINEAR } : {} }];
-  }
-  if (kind === 'Normalization') return normalized(layer, inputs, dialect);
-  if (kind === 'RMSNormalization') throw refuse(layer, dialect, 'this layer', 'use LayerNormalization');
-  if (kind === 'TimeDistributed') {
-    const { inner, settings: own } = settings as TimeDistributedSettings;
-    const step = { shape: [null, ...inputs[0]!.shape.slice(2)], dtype: inputs[0]!.dtype };
-    const alone = stages({ ...layer, kind: inner.names[0], settings: own }, [step], dialect);
-    if (alone.length > 1)
-      throw refuse(layer, dialect, 'the activation of the layer inside', 'give it a layer of its own');
-    return [{ ...layer, settings: { inner: layerKind(alone[0]!.kind)!, settings: alone[0]!.settings } }];
-  }
+  if (dialect === 'tfjs' && AS_DROPOUT.has(layer.kind))
+    return [turned(layer, { kind: 'Dropout', settings: {} })];
+  if (dialect === 'tfjs' && AS_LINEAR.has(layer.kind))
+    return [turned(layer, { kind: 'Activation', settings: { activation: LINEAR } })];
+  if (layer.kind === 'Normalization') return normalized(layer, inputs, dialect);
+  const { write, instead = 'replace the layer' } = KERAS_CODECS[layer.kind];
+  if (write === undefined) throw refuse(layer, dialect, 'this layer', instead);
+  if (layer.kind === 'TimeDistributed') return [repeated(layer, inputs, dialect)];
   if (dialect === 'tfjs') checkTfjs(layer, inputs);
-  if (kind === 'SimpleRNN' || kind === 'LSTM' || kind === 'GRU')
-    checkInner(layer, dialect, settings as RecurrentSettings);
-  if (kind === 'Bidirectional') {
-    const { forward, backward } = settings as BidirectionalSettings;
-    for (const direction of [forward, backward]) checkInner(layer, dialect, direction);
-    const same = JSON.stringify({ ...forward, goBackwards: true }) === JSON.stringify(backward);
-    if (dialect === 'tfjs' && !same)
-      throw refuse(layer, dialect, 'a backward_layer of its own', 'leave it out');
+  switch (layer.kind) {
+    case 'SimpleRNN':
+    case 'LSTM':
+    case 'GRU':
+      checkInner(layer, dialect, layer.settings);
+      return [layer];
+    case 'Bidirectional': {
+      const { settings } = layer;
+      for (const direction of [settings.forward, settings.backward]) checkInner(layer, dialect, direction);
+      if (dialect === 'tfjs' && !mirrored(settings))
+        throw refuse(layer, dialect, 'a backward_layer of its own', 'leave it out');
+      return [layer];
+    }
+    case 'BatchNormalization':
+      return [dialect === 'tfjs' ? withGammaAndBeta(layer) : layer];
+    case 'GlobalMaxPooling1D':
+    case 'GlobalMaxPooling2D':
+    case 'GlobalAveragePooling1D':
+    case 'GlobalAveragePooling2D': {
+      if (dialect !== 'tfjs' || !layer.settings.keepDims) return [layer];
+      const { shape } = inputs[0]!;
+      const channels = shape[shape.length - 1];
+      if (channels == null) throw refuse(layer, dialect, 'keepdims', 'give the channels a fixed number');
+      const targetShape = [...Array<number>(shape.length - 2).fill(1), channels];
+      return [
+        { ...layer, settings: { keepDims: false } },
+        { name: `${layer.name}_keepdims`, kind: 'Reshape', settings: { targetShape }, weights: {} },
+      ];
+    }
+    case 'Activation':
+    case 'ReLU':
+    case 'LeakyReLU':
+    case 'ELU':
+    case 'ThresholdedReLU':
+    case 'Softmax': {
+      const plain = byLastAxis(layer.settings.activation, inputs);
+      const [first, ...rest] = activationLayers(layer, layer.name, plain, dialect);
+      return [{ ...first!, ...(layer.training === undefined ? {} : { training: layer.training }) }, ...rest];
+    }
+    default: {
+      if (!endsInActivation(layer)) return [layer];
+      const plain = byLastAxis(layer.settings.activation, inputs);
+      if (activationName(plain, dialect) !== null) return [turned(layer, withActivation(layer, plain))];
+      return [
+        turned(layer, withActivation(layer, LINEAR)),
+        ...activationLayers(layer, `${layer.name}_activation`, plain, dialect),
+      ];
+    }
   }
-  if (dialect === 'tfjs' && kind === 'BatchNormalization') return [withGammaAndBeta(layer)];
-  if (dialect === 'tfjs' && kind.startsWith('Global') && (settings as GlobalPoolingSettings).keepDims) {
-    const { shape } = inputs[0]!;
-    const channels = shape[shape.length - 1];
-    if (channels == null) throw refuse(layer, dialect, 'keepdims', 'give the channels a fixed number');
-    const targetShape = [...Array<number>(shape.length - 2).fill(1), channels];
-    return [
-      { ...layer, settings: { keepDims: false } },
-      { name: `${name}_keepdims`, kind: 'Reshape', settings: { targetShape }, weights: {} },
-    ];
-  }
-  const { activation } = settings as { activation?: Activation };
-  if (activation === undefined || Object.hasOwn(settings as object, 'cell')) return [layer];
-  const last = (inputs[0]?.shape.length ?? 1) - 1;
-  const axis = activation.kind === 'softmax' || activation.kind === 'log_softmax' ? activation.axis : null;
-  // Only a last axis has the name; it is written as -1 then.
-  const plain: Activation =
-    axis !== null && resolveAxis(axis, last + 1) === last
-      ? ({ ...activation, axis: -1 } as Activation)
-      : activation;
-  if (!('useBias' in (settings as object))) {
-    const [first, ...rest] = activationLayers(layer, name, plain, dialect);
-    return [{ ...first!, ...(layer.training === undefined ? {} : { training: layer.training }) }, ...rest];
-  }
-  if (activationName(plain, dialect) !== null)
-    return [{ ...layer, settings: { ...(settings as object), activation: plain } }];
-  return [
-    { ...layer, settings: { ...(settings as object), activation: LINEAR } },
-    ...activationLayers(layer, `${name}_activation`, plain, dialect),
-  ];
+}
+
+/** Only a last axis has the name; it is written as -1 then. */
+function byLastAxis(activation: Activation, inputs: readonly Value[]): Activation {
+  if (activation.kind !== 'softmax' && activation.kind !== 'log_softmax') return activation;
+  const rank = inputs[0]?.shape.length ?? 1;
+  return resolveAxis(activation.axis, rank) === rank - 1 ? { ...activation, axis: -1 } : activation;
+}
+
+/** Kinds that compute something and then an activation; recurrent ones have theirs inside. */
+type Activated = Exclude<
+  {
+    [K in Kind]: Settings[K] extends { readonly useBias: boolean; readonly activation: Activation }
+      ? K
+      : never;
+  }[Kind],
+  RecurrentName
+>;
+
+function endsInActivation(layer: Layer): layer is Extract<Layer, { kind: Activated }> {
+  return 'useBias' in layer.settings && 'activation' in layer.settings && !('cell' in layer.settings);
+}
+
+function withActivation<K extends Activated>({ kind, settings }: Typed<K>, activation: Activation): Typed<K> {
+  return typed(kind, { ...settings, activation });
+}
+
+/** TimeDistributed around what the layer inside becomes. */
+function repeated(layer: LayerOf<'TimeDistributed'>, inputs: readonly Value[], dialect: Dialect): Layer {
+  const alone = stages(turned(layer, insideOf(layer.settings)), [stepValue(inputs[0]!)], dialect);
+  const inner = alone[0]!;
+  if (alone.length > 1 || !mayRepeat(inner))
+    throw refuse(layer, dialect, 'the activation of the layer inside', 'give it a layer of its own');
+  return { ...layer, settings: around(inner) };
 }
 
 /** Normalization has no trainable weights: numbers in its config (Keras), or in that of Rescaling (tfjs). */
-function normalized(layer: Layer, inputs: readonly Value[], dialect: Dialect): Layer[] {
-  const settings = layer.settings as NormalizationSettings;
+function normalized(layer: LayerOf<'Normalization'>, inputs: readonly Value[], dialect: Dialect): Layer[] {
+  const { settings } = layer;
   const { mean, variance } = layer.weights;
   if (dialect === 'keras') {
     const given = {
@@ -243,12 +260,13 @@ function normalized(layer: Layer, inputs: readonly Value[], dialect: Dialect): L
   if (settings.axis !== null && resolveAxis(settings.axis, rank) !== rank - 1)
     throw refuse(layer, dialect, 'another axis than the last', 'permute the axes before it');
   const { scale, offset } = normalizationAffine(settings, layer.weights);
-  return [{ ...layer, kind: 'Rescaling', settings: { scale: [...scale], offset: [...offset] }, weights: {} }];
+  const rescaling = { kind: 'Rescaling', settings: { scale: [...scale], offset: [...offset] } } as const;
+  return [turned({ ...layer, weights: {} }, rescaling)];
 }
 
 /** tfjs cannot train a BatchNormalization without gamma or beta: it gets ones and zeros. */
-function withGammaAndBeta(layer: Layer): Layer {
-  const settings = layer.settings as BatchNormalizationSettings;
+function withGammaAndBeta(layer: LayerOf<'BatchNormalization'>): Layer {
+  const { settings } = layer;
   const { shape } = layer.weights.moving_mean!;
   const filled = (value: number): Tensor => ({ shape, data: new Float32Array(shape[0]!).fill(value) });
   if (settings.center && settings.scale) return layer;
@@ -270,9 +288,8 @@ export function rewrite(network: Network, dialect: Dialect): Network {
   const map: number[] = [];
   const add = (value: Value): number => values.push(value) - 1;
   const call = (layer: number, inputs: readonly number[]): number[] => {
-    const { kind, settings } = layers[layer]!;
-    const shapes = layerKind(kind)!.outputs(
-      settings,
+    const shapes = outputsOf(
+      layers[layer]!,
       inputs.map((input) => values[input]!),
     );
     const outputs = shapes.map(add);

@@ -69,11 +69,13 @@ function withOwnActivations(network: Network): { network: Network; own: Map<stri
   const values: Value[] = [...network.values];
   const nodes = network.nodes.flatMap((node): Node[] => {
     const layer = network.layers[node.layer]!;
-    const { activation } = layer.settings as { readonly activation?: Activation };
-    if (activation === undefined || !isOwn(activation)) return [node];
+    const { settings } = layer;
+    if (!('activation' in settings) || !isOwn(settings.activation)) return [node];
+    const { activation } = settings;
     const alone = layers.push(stand(activation)) - 1;
     if (layer.kind === 'Activation') return [{ ...node, layer: alone }];
-    layers[node.layer] = { ...layer, settings: { ...(layer.settings as object), activation: LINEAR } };
+    // The kind and its settings stay what they are to each other; a spread forgets that they do.
+    layers[node.layer] = { ...layer, settings: { ...settings, activation: LINEAR } } as Layer;
     const between = values.push(network.values[node.outputs[0]!]!) - 1;
     return [
       { ...node, outputs: [between] },

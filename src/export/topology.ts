@@ -1,8 +1,8 @@
 /** A network in the layers of a dialect → a functional model config, as Keras 2 writes it, and its weights. */
-import { layerKind } from '../network/layers/registry.js';
+import type { Dialect } from '../keras/dialect.js';
+import { weightsOf as specsOf, type Kind } from '../network/layers/registry.js';
 import type { Layer, Network, Tensor, Value } from '../network/types.js';
 import { layerConfig } from './configs.js';
-import type { Dialect } from './rewrite.js';
 
 export interface WrittenWeight {
   /** "dense/kernel", "lstm/lstm_cell/kernel", "bidirectional/forward_lstm/lstm_cell/kernel". */
@@ -136,6 +136,10 @@ function reachable(network: Network, producers: readonly number[]): Set<number> 
   return live;
 }
 
+const TAKE_MASKS: ReadonlySet<Kind> = new Set<Kind>([
+  ...(['SimpleRNN', 'LSTM', 'GRU', 'Bidirectional', 'GlobalAveragePooling1D'] as const),
+]);
+
 /** The tensors of a call, and its keyword arguments. Masks that layers make travel by themselves. */
 function callOf(
   network: Network,
@@ -149,18 +153,16 @@ function callOf(
     return node !== undefined && node.outputs[1] === value && network.values[value]!.dtype === 'bool';
   };
   const given = inputs.filter((input) => !travels(input)).map((input) => refs[input]!);
-  const { kind } = layer;
   const kwargs: Record<string, unknown> = {};
-  const settings = layer.settings as Record<string, unknown>;
-  if (kind === 'MultiHeadAttention') {
+  if (layer.kind === 'MultiHeadAttention') {
     const [query, value, key] = given;
     kwargs.value = value;
     if (key !== undefined) kwargs.key = key;
-    if (settings.causal === true) kwargs.use_causal_mask = true;
-    if (settings.returnScores === true) kwargs.return_attention_scores = true;
+    if (layer.settings.causal) kwargs.use_causal_mask = true;
+    if (layer.settings.returnScores) kwargs.return_attention_scores = true;
     return { inputs: [query!], kwargs };
   }
-  const takesMask = ['SimpleRNN', 'LSTM', 'GRU', 'Bidirectional', 'GlobalAveragePooling1D'].includes(kind);
+  const takesMask = TAKE_MASKS.has(layer.kind);
   const last = inputs[inputs.length - 1]!;
   if (takesMask && network.values[last]!.dtype === 'bool' && !travels(last)) kwargs.mask = given.pop();
   if (takesMask && given.length > 1) kwargs.initial_state = given.splice(1);
@@ -230,7 +232,7 @@ function kerasOrder(
 }
 
 function weightsOf(layer: Layer, name: string, inputs: readonly Value[]): WrittenWeight[] {
-  const specs = layerKind(layer.kind)!.weights?.(layer.settings, inputs) ?? [];
+  const specs = specsOf(layer, inputs);
   const cell = (of: string): string =>
     ['SimpleRNN', 'LSTM', 'GRU'].includes(of) ? `${snake(of)}_cell/` : '';
   return specs
@@ -238,8 +240,8 @@ function weightsOf(layer: Layer, name: string, inputs: readonly Value[]): Writte
     .map((spec) => {
       const tensor = layer.weights[spec.name]!;
       if (layer.kind === 'Bidirectional') {
-        const [direction, own] = spec.name.split('/') as [string, string];
-        const inner = (layer.settings as Record<string, { cell: string }>)[direction]!.cell;
+        const [direction, own] = spec.name.split('/') as ['forward' | 'backward', string];
+        const inner = layer.settings[direction].cell;
         return { name: `${name}/${direction}_${inner.toLowerCase()}/${cell(inner)}${own}`, tensor };
       }
       return { name: `${name}/${cell(layer.kind)}${spec.name}`, tensor };

@@ -1,6 +1,6 @@
 /** A written model, read again, must be the network that was written: what a reader would compute is known before. */
-import { isRecord, unsupported } from '../network/config.js';
-import type { Origin } from '../network/config.js';
+import { isRecord, unsupported } from '../network/untrusted.js';
+import type { Origin } from '../keras/config.js';
 import { prepareNetwork } from '../import/build.js';
 import { readLayerConfig } from '../import/topology.js';
 import type { Network, Tensor } from '../network/types.js';

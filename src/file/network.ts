@@ -6,8 +6,7 @@ import { checkMatrix } from '../program/check.js';
 import { denseValues } from '../program/dense.js';
 import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
-import { layerKind } from '../network/layers/registry.js';
-import type { TimeDistributedSettings } from '../network/layers/wrappers.js';
+import { isKind } from '../network/layers/registry.js';
 import { isFlexible } from '../network/specialise.js';
 import type { DType, Layer, Network, Node, Port, Tensor, Value } from '../network/types.js';
 import { opened, type EspFile } from './esp.js';
@@ -22,13 +21,6 @@ export const NETWORK_VERSION = 1;
 /** Numbers that weights may be in memory without holding bytes in the file for them; beyond, they must be in proportion. */
 const FREE_NUMBERS = 2 ** 24;
 const NUMBERS_PER_BYTE = 64;
-
-/** Settings as plain data: the kind that TimeDistributed repeats is told by its name. */
-function plainSettings({ kind, settings }: Pick<Layer, 'kind' | 'settings'>): unknown {
-  if (kind !== 'TimeDistributed') return settings;
-  const { inner, settings: own } = settings as TimeDistributedSettings;
-  return { inner: inner.names[0], settings: own };
-}
 
 /** The same network gives the same bytes; `csr` gives the non-zeros of a dense matrix. */
 export function writeNetwork(network: Network, csr: CsrOf): Uint8Array {
@@ -56,7 +48,7 @@ export function writeNetwork(network: Network, csr: CsrOf): Uint8Array {
     layers: network.layers.map((layer) => ({
       name: layer.name,
       kind: layer.kind,
-      settings: plainSettings(layer),
+      settings: layer.settings,
       weights: Object.fromEntries(
         Object.entries(layer.weights).map(([name, weight]) => [name, tensor(weight)]),
       ),
@@ -162,16 +154,16 @@ function readValue(entry: unknown, what: string): Value {
 function readLayer(entry: unknown, what: string, dense: readonly Float32Array[]): Layer {
   const json = object(entry, what);
   const kind = text(json.kind, `${what}.kind`);
-  if (layerKind(kind) === undefined) throw invalid('UNSUPPORTED_LAYER', `${what}.kind`, 'a known kind', kind);
+  if (!isKind(kind)) throw invalid('UNSUPPORTED_LAYER', `${what}.kind`, 'a known kind', kind);
   requirePlain(json.settings, `${what}.settings`, 6);
-  let settings = json.settings;
+  let settings: unknown = json.settings;
   if (kind === 'TimeDistributed') {
     const given = object(settings, `${what}.settings`);
-    const inner = layerKind(text(given.inner, `${what}.settings.inner`));
-    if (inner === undefined || inner.names[0] === 'TimeDistributed') {
+    const inner = text(given.inner, `${what}.settings.inner`);
+    if (!isKind(inner) || inner === 'TimeDistributed') {
       throw bad(`${what}.settings.inner`, 'a kind of layer', given.inner);
     }
-    settings = { inner, settings: given.settings } satisfies TimeDistributedSettings;
+    settings = { inner, settings: given.settings };
   }
   const weights = Object.entries(object(json.weights, `${what}.weights`)).map(
     ([name, given]): [string, Tensor] => {
@@ -186,7 +178,13 @@ function readLayer(entry: unknown, what: string, dense: readonly Float32Array[])
       return [name, { shape: extents, data }];
     },
   );
-  return { name: text(json.name, `${what}.name`), kind, settings, weights: Object.fromEntries(weights) };
+  // Plain data; that it is what the kind takes is found out when the shapes are inferred.
+  return {
+    name: text(json.name, `${what}.name`),
+    kind,
+    settings,
+    weights: Object.fromEntries(weights),
+  } as Layer;
 }
 
 /** Numbers, strings, truth values, null, and lists and objects of these. */

@@ -1,8 +1,10 @@
 /** Model config + weights → Network: calls of layers in an order in which they can be computed. */
 import { EspalierError } from '../errors.js';
-import type { Origin } from '../network/config.js';
-import { unsupported, wrong } from '../network/config.js';
+import { KERAS_CODECS, maskingOf, withArguments, withMasks } from '../keras/codecs.js';
+import type { Origin } from '../keras/config.js';
 import type { WeightSpec } from '../network/layers/kind.js';
+import { outputsOf, weightsOf, type Typed } from '../network/layers/registry.js';
+import { unsupported, wrong } from '../network/untrusted.js';
 import { checkValue, sameShape, showShape } from '../network/shapes.js';
 import type { Network, Node, Tensor, Value } from '../network/types.js';
 import type { OrderedCall } from './calls.js';
@@ -44,7 +46,8 @@ const MAX_NODES = 100_000;
 interface BuiltLayer {
   readonly name: string;
   readonly parsed: ParsedLayer;
-  readonly settings: unknown;
+  /** With the settings of its calls. */
+  readonly typed: Typed;
   /** The index into `stored`. */
   readonly weights: number;
 }
@@ -113,8 +116,7 @@ class Builder {
     const weights = source.bind(wanted).map((bound, i) => prunedWeights(wanted[i]!.specs, bound));
     return this.layers.map((layer) => ({
       name: layer.name,
-      kind: layer.parsed.kind.names[0],
-      settings: layer.settings,
+      ...layer.typed,
       weights: weights[layer.weights]!,
       ...(Object.keys(layer.parsed.training).length === 0 ? {} : { training: layer.parsed.training }),
     }));
@@ -220,18 +222,18 @@ class Builder {
     positional: readonly number[],
     args: Map<string, unknown>,
   ): number[] {
-    const { kind } = parsed;
+    const { tensorArguments = [] } = KERAS_CODECS[parsed.typed.kind];
     const inputs = [...positional];
     if (positional.some((value) => value < 0)) {
       throw unsupported('inbound_nodes', 'a tensor that NotEqual gives', 'use the masks that Masking makes');
     }
-    for (const name of kind.tensorArguments ?? []) {
+    for (const name of tensorArguments) {
       inputs.push(...tensors(name, args.get(name)));
       args.delete(name);
     }
     if (inputs.length === 0) throw wrong('inbound_nodes', 'one input or more', 'none');
-    let settings = kind.withArguments?.(parsed.settings, args) ?? parsed.settings;
-    const masking = kind.masking?.(settings, this.origin) ?? 'drop';
+    let layer: Typed = withArguments(parsed.typed, args);
+    const masking = maskingOf(layer, this.origin);
     const masks = inputs.map((input) => this.masks.of(input));
     const given = tensors('mask', args.get('mask'));
     args.delete('mask');
@@ -243,12 +245,11 @@ class Builder {
     }
     if (takes) {
       // A kind without a say takes the first input's mask; states and keys have none of their own.
-      const used = kind.tensorArguments?.includes('value') === true ? masks.slice(0, 2) : masks.slice(0, 1);
-      settings =
-        kind.withMasks?.(
-          settings,
-          used.map((mask) => mask !== undefined),
-        ) ?? settings;
+      const used = tensorArguments.includes('value') ? masks.slice(0, 2) : masks.slice(0, 1);
+      layer = withMasks(
+        layer,
+        used.map((mask) => mask !== undefined),
+      );
       for (const mask of used) {
         if (mask === 'several') {
           throw unsupported('mask', 'masks that were merged', 'mask after merging the layers');
@@ -256,17 +257,16 @@ class Builder {
         if (mask !== undefined) inputs.push(mask);
       }
     }
-    const outputs = this.addNode(parsed, settings, inputs);
-    if (masking === 'make') this.masks.make(inputs[0]!, outputs[1]!, settings);
-    return this.masks.pass(masking, masks, outputs, settings);
+    const outputs = this.addNode(parsed, layer, inputs);
+    if (masking === 'make') this.masks.make(inputs[0]!, outputs[1]!, layer);
+    return this.masks.pass(masking, masks, outputs, layer);
   }
 
-  private addNode(parsed: ParsedLayer, settings: unknown, inputs: readonly number[]): number[] {
-    const { kind } = parsed;
+  private addNode(parsed: ParsedLayer, typed: Typed, inputs: readonly number[]): number[] {
     const values = inputs.map((input) => this.values[input]!);
-    const specs = kind.weights?.(settings, values) ?? [];
-    const layer = this.layerOf(parsed, settings, specs, values);
-    const outputs = kind.outputs(settings, values).map((value) => checkValue(value, 'output'));
+    const specs = weightsOf(typed, values);
+    const layer = this.layerOf(parsed, typed, specs, values);
+    const outputs = outputsOf(typed, values).map((value) => checkValue(value, 'output'));
     if (this.nodes.length >= MAX_NODES) {
       throw new EspalierError('LIMIT_EXCEEDED', `the model has more than ${MAX_NODES} calls of layers`, {
         parameter: parsed.path.join('/'),
@@ -281,11 +281,11 @@ class Builder {
   /** The layer with these settings: the same for every call that does not change them. */
   private layerOf(
     parsed: ParsedLayer,
-    settings: unknown,
+    typed: Typed,
     specs: readonly WeightSpec[],
     values: readonly Value[],
   ): number {
-    const key = JSON.stringify(settings);
+    const key = JSON.stringify(typed.settings);
     const known = this.layerIndex.get(parsed) ?? new Map<string, number>();
     this.layerIndex.set(parsed, known);
     const first = [...known.values()][0];
@@ -301,7 +301,7 @@ class Builder {
     this.layers.push({
       name: first === undefined ? name : `${name}:${known.size}`,
       parsed,
-      settings,
+      typed,
       weights,
     });
     known.set(key, this.layers.length - 1);

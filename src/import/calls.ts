@@ -1,6 +1,6 @@
 /** The calls of a functional model: how references find them, and an order in which they can be made. */
-import type { Origin } from '../network/config.js';
-import { wrong } from '../network/config.js';
+import type { Origin } from '../keras/config.js';
+import { wrong } from '../network/untrusted.js';
 import type { Call, LayerConfig, ModelConfig, TensorRef } from './topology.js';
 import { TensorArgument, isModelClass } from './topology.js';
 

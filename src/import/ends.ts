@@ -1,5 +1,5 @@
 /** The inputs and outputs of whole models. */
-import { unsupported, wrong } from '../network/config.js';
+import { unsupported, wrong } from '../network/untrusted.js';
 import type { DType, Port, Value } from '../network/types.js';
 import { shapeIn } from './inputs.js';
 import type { Model, ParsedLayer } from './parts.js';

@@ -4,7 +4,7 @@
  */
 import type * as H5 from 'h5wasm';
 import { EspalierError } from '../errors.js';
-import { unsupported, wrong } from '../network/config.js';
+import { unsupported, wrong } from '../network/untrusted.js';
 import { fromFloat16 } from './float16.js';
 
 type Library = Awaited<typeof H5.ready>;

@@ -1,5 +1,5 @@
 /** Shapes and dtypes that configs tell of inputs. */
-import { isRecord, own, unsupported, wrong } from '../network/config.js';
+import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
 import { checkValue } from '../network/shapes.js';
 import type { DType, Shape, Value } from '../network/types.js';
 

@@ -1,6 +1,6 @@
 /** Keras .h5 files: the config in an attribute, weights in a group for each layer of the outermost model. */
 import { EspalierError } from '../errors.js';
-import { isRecord, wrong } from '../network/config.js';
+import { isRecord, wrong } from '../network/untrusted.js';
 import type { WeightSpec } from '../network/layers/kind.js';
 import { sameShape } from '../network/shapes.js';
 import type { Network, Tensor } from '../network/types.js';

@@ -1,6 +1,6 @@
 /** .keras files (of Keras 3, and of Keras 2.12 and later): config.json, metadata.json, model.weights.h5 in a zip. */
 import { EspalierError } from '../errors.js';
-import { isRecord, own, wrong } from '../network/config.js';
+import { isRecord, own, wrong } from '../network/untrusted.js';
 import type { Network, Tensor } from '../network/types.js';
 import type { WantedLayer, WeightSource } from './build.js';
 import { prepareNetwork } from './build.js';

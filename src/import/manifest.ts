@@ -2,7 +2,7 @@
 import { open, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, sep } from 'node:path';
 import { EspalierError } from '../errors.js';
-import { isRecord, own, unsupported, wrong } from '../network/config.js';
+import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
 import { fromFloat16 } from './float16.js';
 import type { NamedWeight } from './weights.js';
 

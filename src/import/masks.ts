@@ -1,5 +1,7 @@
 /** Which values of a network that is being built have a mask, and which. */
-import { own, unsupported } from '../network/config.js';
+import type { Masking } from '../keras/codec.js';
+import type { Typed } from '../network/layers/registry.js';
+import { own, unsupported } from '../network/untrusted.js';
 import type { Part } from './parts.js';
 
 /** The mask of a value: its index, or that there are several which are not one. */
@@ -17,9 +19,9 @@ export class Masks {
   }
 
   /** A layer (Masking, Embedding) makes the mask `made` of its input. */
-  make(input: number, made: number, settings: unknown): void {
-    const value = (settings as { maskValue?: number }).maskValue;
-    this.written.set(value === undefined ? notEqual(input, 0) : `any ${notEqual(input, value)}`, made);
+  make(input: number, made: number, layer: Typed): void {
+    const all = layer.kind === 'Masking' ? `any ${notEqual(input, layer.settings.maskValue)}` : null;
+    this.written.set(all ?? notEqual(input, 0), made);
   }
 
   /**
@@ -53,12 +55,7 @@ export class Masks {
   }
 
   /** Notes which outputs have a mask; a made mask is no output that the model's graph knows. */
-  pass(
-    masking: string,
-    masks: readonly (Mask | undefined)[],
-    outputs: number[],
-    settings: unknown,
-  ): number[] {
+  pass(masking: Masking, masks: readonly (Mask | undefined)[], outputs: number[], layer: Typed): number[] {
     if (masking === 'make') {
       this.values.set(outputs[0]!, outputs[1]!);
       return outputs.slice(0, 1);
@@ -69,7 +66,7 @@ export class Masks {
     if (masking !== 'merge') {
       const mask = masks[0];
       // Both directions of a Bidirectional that does not merge have the mask; states have none.
-      const both = (settings as { mergeMode?: unknown } | null)?.mergeMode === null;
+      const both = layer.kind === 'Bidirectional' && layer.settings.mergeMode === null;
       if (mask !== undefined)
         outputs.slice(0, both ? 2 : 1).forEach((output) => this.values.set(output, mask));
     } else if (there.length > 0) {

@@ -1,11 +1,11 @@
 /** Layers of a model config once their class is known: inputs, layers, models with layers inside. */
 import { EspalierError } from '../errors.js';
-import type { Origin } from '../network/config.js';
-import { Config, isRecord, own, unsupported, wrong } from '../network/config.js';
-import type { LayerKind } from '../network/layers/kind.js';
-import { layerKind } from '../network/layers/registry.js';
-import { timeDistributed } from '../network/layers/wrappers.js';
+import { kindOfClass, readSettings } from '../keras/codecs.js';
+import { Config, type Origin } from '../keras/config.js';
+import { helpFor } from '../keras/refused.js';
+import { around, distributed, mayRepeat, type Typed } from '../network/layers/registry.js';
 import type { Value } from '../network/types.js';
+import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
 import { checkPolicy, inputValue } from './inputs.js';
 import type { LayerConfig, ModelConfig } from './topology.js';
 import { isModelClass, readLayerConfig, readModelConfig } from './topology.js';
@@ -17,8 +17,8 @@ export interface ParsedLayer {
   readonly className: string;
   /** Its group in a .keras file. */
   readonly location: string;
-  readonly kind: LayerKind<unknown>;
-  readonly settings: unknown;
+  /** Its kind and settings, before any call changes them. */
+  readonly typed: Typed;
   readonly trainable: boolean;
   /** Entries of its config that matter in training only. */
   readonly training: Readonly<Record<string, unknown>>;
@@ -149,11 +149,10 @@ export class Parser {
   }
 
   private layer(layer: LayerConfig, place: Place): ParsedLayer {
-    const kind = layerKind(layer.className);
-    if (kind === undefined || kind === (timeDistributed as LayerKind<unknown>))
-      throw unknownClass(layer.className);
+    const kind = kindOfClass(layer.className);
+    if (kind === undefined || kind === 'TimeDistributed') throw unknownClass(layer.className);
     checkPolicy(layer.config);
-    const settings = kind.parse(new Config(layer.config, this.origin));
+    const typed: Typed = readSettings(kind, new Config(layer.config, this.origin));
     const trainable = place.trainable && own(layer.config, 'trainable') !== false;
     const common = {
       path: place.path,
@@ -163,10 +162,9 @@ export class Parser {
       training: trainingSettings({ ...layer.config, trainable }),
       wrapper: place.wrapper,
     };
-    if (!place.distributed) return { ...common, kind, settings };
-    const direct = kind.distribute?.(settings);
-    if (direct !== undefined) return { ...common, kind, settings: direct };
-    return { ...common, kind: timeDistributed, settings: { inner: kind, settings } };
+    if (!place.distributed || !mayRepeat(typed)) return { ...common, typed };
+    const direct = distributed(typed);
+    return { ...common, typed: direct ?? { kind: 'TimeDistributed', settings: around(typed) } };
   }
 }
 
@@ -178,18 +176,6 @@ function wrapped(layer: LayerConfig, keepName: boolean): LayerConfig {
   return keepName ? inner : { ...inner, name: layer.name };
 }
 
-const HELP: Readonly<Record<string, string>> = {
-  Lambda: 'replace it by layers that Keras has: its code cannot be read',
-  TFOpLambda: 'replace the TensorFlow operation by a Keras layer',
-  SlicingOpLambda: 'replace the slicing by Cropping or Permute and Reshape',
-  RNN: 'use SimpleRNN, LSTM or GRU instead of a wrapped cell',
-  QuantizeWrapperV2: 'save the model before quantisation-aware training, or strip it',
-  ClusterWeights: 'strip the clustering (tfmot.clustering.keras.strip_clustering) before saving',
-};
-
 function unknownClass(className: string): EspalierError {
-  const help = Object.hasOwn(HELP, className)
-    ? HELP[className]!
-    : 'replace it by layers listed in docs/layers.md';
-  return unsupported('class_name', `the layer class ${className.slice(0, 60)}`, help);
+  return unsupported('class_name', `the layer class ${className.slice(0, 60)}`, helpFor(className));
 }

@@ -1,10 +1,11 @@
 /** Layers wrapped by tfmot's PruneLowMagnitude: the wrapper's weights, and how they are stripped. */
 import type { WeightSpec } from '../network/layers/kind.js';
+import type { Kind } from '../network/layers/registry.js';
 import type { Tensor } from '../network/types.js';
 import type { ParsedLayer } from './parts.js';
 
 /** The weights that tfmot prunes, of the layers of which it does not prune `kernel` alone. */
-const PRUNABLE: Readonly<Record<string, readonly string[]>> = {
+const PRUNABLE: Readonly<Partial<Record<Kind, readonly string[]>>> = {
   DepthwiseConv1D: [],
   DepthwiseConv2D: [],
   SeparableConv1D: ['pointwise_kernel'],
@@ -18,11 +19,11 @@ const PRUNABLE: Readonly<Record<string, readonly string[]>> = {
 
 /** The specs of a wrapped layer with the wrapper's after them: for each pruned weight mask and threshold; the step. */
 export function withPruning(
-  { kind, wrapper }: ParsedLayer,
+  { typed, wrapper }: ParsedLayer,
   specs: readonly WeightSpec[],
 ): readonly WeightSpec[] {
   if (wrapper === null) return specs;
-  const names = PRUNABLE[kind.names[0]] ?? ['kernel'];
+  const names = PRUNABLE[typed.kind] ?? ['kernel'];
   const weights = names.flatMap((name) => specs.filter((spec) => spec.name === name));
   // In a .keras file the wrapper lists the pruned weights again before its own.
   const first = weights.length;

@@ -1,7 +1,7 @@
 /** TFJS layers models: a model.json with its shards, or a tfjs model in memory. */
 import type { LayersModel } from '@tensorflow/tfjs';
 import { EspalierError } from '../errors.js';
-import { isRecord, own, wrong } from '../network/config.js';
+import { isRecord, own, wrong } from '../network/untrusted.js';
 import { sizeOf } from '../network/shapes.js';
 import type { Network, Tensor } from '../network/types.js';
 import type { WantedLayer } from './build.js';

@@ -2,8 +2,8 @@
  * Model configs as Keras 2, Keras 3 and tfjs-layers write them → one form. Only the structure is read here; the
  * layers' own settings are parsed by their kinds.
  */
-import type { Origin } from '../network/config.js';
-import { isRecord, own, unsupported, wrong } from '../network/config.js';
+import type { Origin } from '../keras/config.js';
+import { isRecord, own, unsupported, wrong } from '../network/untrusted.js';
 
 /** One tensor: output `tensor` of call `node` of a layer. */
 export interface TensorRef {

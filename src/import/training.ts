@@ -1,5 +1,5 @@
 /** What of a layer's config matters in training only: kept for those who train on, of no meaning to inference. */
-import { isRecord, own } from '../network/config.js';
+import { isRecord, own } from '../network/untrusted.js';
 
 const isNumber = (min: number, max: number) => (value: unknown) =>
   typeof value === 'number' && value >= min && value <= max ? value : undefined;

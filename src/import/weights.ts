@@ -1,6 +1,6 @@
 /** Named tensors (a TFJS weights manifest) → the weights of layers. */
 import { EspalierError } from '../errors.js';
-import { wrong } from '../network/config.js';
+import { wrong } from '../network/untrusted.js';
 import type { WeightSpec } from '../network/layers/kind.js';
 import { sameShape, showShape } from '../network/shapes.js';
 import type { Tensor } from '../network/types.js';

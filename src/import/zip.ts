@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { unzipSync } from 'fflate';
 import { EspalierError } from '../errors.js';
-import { wrong } from '../network/config.js';
+import { wrong } from '../network/untrusted.js';
 
 /** deflate packs a run of equal bytes at most 1032 : 1. */
 const MAX_RATIO = 1032;

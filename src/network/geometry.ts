@@ -1,6 +1,5 @@
 /** Sliding windows: extents and padding of convolutions and poolings, as TensorFlow counts them. */
-import type { Config } from './config.js';
-import { unsupported, wrong } from './config.js';
+import { wrong } from './untrusted.js';
 
 export type Padding = 'valid' | 'same' | 'causal';
 
@@ -63,13 +62,4 @@ export function transposedExtent(input: number, window: Window, outputPadding: n
 export function transposedCut(input: number, output: number, window: Window): number {
   if (window.padding !== 'same') return 0;
   return Math.floor(Math.max((input - 1) * window.stride + reach(window) - output, 0) / 2);
-}
-
-/** data_format: only channels_last, the format in which TensorFlow on a CPU computes. */
-export function requireChannelsLast(config: Config): void {
-  const format = config.raw('data_format') ?? 'channels_last';
-  if (format === 'channels_first') {
-    throw unsupported('data_format', 'channels_first', 'save the model with data_format="channels_last"');
-  }
-  if (format !== 'channels_last') throw wrong('data_format', 'channels_last', format);
 }

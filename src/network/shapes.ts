@@ -1,6 +1,6 @@
 /** Shapes: the batch first and null, other extents null where they are flexible. */
-import { MAX_EXTENT, wrong } from './config.js';
-import type { Shape, Value } from './types.js';
+import { MAX_EXTENT, wrong } from './untrusted.js';
+import type { Shape, Value } from './tensors.js';
 
 /** "[null, 4]". */
 export function showShape(shape: Shape): string {

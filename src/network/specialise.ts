@@ -1,7 +1,7 @@
 /** Networks of flexible sizes, and the same for one shape of each input. */
 import { EspalierError, invalid } from '../errors.js';
-import { wrong } from './config.js';
-import { layerKind } from './layers/registry.js';
+import { wrong } from './untrusted.js';
+import { isKind, outputsOf, weightsOf } from './layers/registry.js';
 import { checkValue, featuresOf, sameShape, showShape } from './shapes.js';
 import type { Network, Value } from './types.js';
 
@@ -32,12 +32,11 @@ export function withInputShapes(network: Network, shapes: readonly (readonly num
   });
   for (const node of network.nodes) {
     const layer = network.layers[node.layer];
-    const kind = layer === undefined ? undefined : layerKind(layer.kind);
-    if (layer === undefined || kind === undefined)
+    if (layer === undefined || !isKind(layer.kind))
       throw new EspalierError('INTERNAL', 'a node without a layer');
     const inputs = node.inputs.map((value) => values[value] as Value);
     try {
-      for (const spec of kind.weights?.(layer.settings, inputs) ?? []) {
+      for (const spec of weightsOf(layer, inputs)) {
         const weight = layer.weights[spec.name];
         if (spec.unused !== true && (weight === undefined || !sameShape(weight.shape, spec.shape))) {
           throw wrong(
@@ -47,7 +46,7 @@ export function withInputShapes(network: Network, shapes: readonly (readonly num
           );
         }
       }
-      const outputs = kind.outputs(layer.settings, inputs);
+      const outputs = outputsOf(layer, inputs);
       node.outputs.forEach((value, i) => {
         values[value] = limited(checkValue(outputs[i] as Value, 'output'), 'output');
       });

@@ -2,40 +2,30 @@
  * Network: what a network *is*, as plain data. Every source (a tfjs model in memory, TFJS layers files, Keras .h5
  * and .keras) becomes one; nothing after `import` knows tfjs, Keras or HDF5.
  */
+import type { Kind, Settings } from './layers/registry.js';
+import type { Tensor, Value } from './tensors.js';
 
-/** One extent is null where it is flexible; the batch (first extent) always is. */
-export type Shape = readonly (number | null)[];
+export type { DType, Shape, Tensor, Value } from './tensors.js';
 
-export type DType = 'float32' | 'int32' | 'bool';
-
-/**
- * A dense, row-major tensor of weights, in Keras layout (a Dense kernel is [in, out]). Values are finite.
- * `data` may be shared by layers, and several may be views of one buffer: never written to.
- */
-export interface Tensor {
-  readonly shape: readonly number[];
-  readonly data: Float32Array;
-}
-
-/** A layer: its settings and weights, once, however often it is called (a shared layer has several nodes). */
-export interface Layer {
+/** What a layer of any kind has. */
+export interface LayerBase {
   /** Unique in the network; the name users see in messages and `explain()`. Nested models give "outer/inner". */
   readonly name: string;
-  /** Keras class name, the first of its kind's `names` in the registry of `network/layers`. */
-  readonly kind: string;
-  /** Settings as the kind's `parse` returned them: checked, defaults filled in. */
-  readonly settings: unknown;
   /** By Keras's weight name ("kernel", "bias", "gamma", ...); inside wrappers "forward/kernel". */
   readonly weights: Readonly<Record<string, Tensor>>;
   /** Entries of its Keras config that matter in training only (rate, momentum, regularizers), for training on. */
   readonly training?: Readonly<Record<string, unknown>>;
 }
 
-/** A value that flows: the output of a node or an input of the network. */
-export interface Value {
-  readonly shape: Shape;
-  readonly dtype: DType;
+/** A layer whose kind (the Keras class name) is K: the kind tells the type of its settings. */
+export interface LayerOf<K extends Kind> extends LayerBase {
+  readonly kind: K;
+  /** Checked, with defaults filled in. */
+  readonly settings: Settings[K];
 }
+
+/** A layer: its settings and weights, once, however often it is called (a shared layer has several nodes). */
+export type Layer = { readonly [K in Kind]: LayerOf<K> }[Kind];
 
 /** One call of a layer. Nodes are in an order in which they can be computed. */
 export interface Node {

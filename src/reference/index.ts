@@ -1,7 +1,7 @@
 /** The plain executor of a Network: the oracle of everything that computes faster. Slow and obvious. */
-import { EspalierError, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { Arr } from '../network/layers/kind.js';
-import { layerKind } from '../network/layers/registry.js';
+import { runLayer } from '../network/layers/registry.js';
 import { showShape, sizeOf } from '../network/shapes.js';
 import type { Network, Shape } from '../network/types.js';
 
@@ -34,10 +34,8 @@ export function runReference(network: Network, inputs: readonly Arr[]): Arr[] {
   });
   for (const node of network.nodes) {
     const layer = network.layers[node.layer]!;
-    const kind = layerKind(layer.kind);
-    if (kind === undefined) throw new EspalierError('INTERNAL', `no layer kind ${layer.kind}`);
-    const outputs = kind.run(
-      layer.settings,
+    const outputs = runLayer(
+      layer,
       layer.weights,
       node.inputs.map((value) => values[value]!),
     );

@@ -138,7 +138,7 @@ it('a layer that cannot be run is named, with its kind and what would help', () 
   expect(() => compile(network)).toThrow(
     /layer activation_0 \(Activation\): the activation celu .*; use elu/,
   );
-  const layers = network.layers.map((layer) => ({ ...layer, name: 'deep', kind: 'Conv3D' }));
+  const layers = network.layers.map((layer) => ({ ...layer, name: 'deep', kind: 'Conv3D' as never }));
   expect(() => compile({ ...network, layers })).toThrow(
     /layer deep \(Conv3D\): this kind of layer cannot be run by the engine; it runs Dense/,
   );

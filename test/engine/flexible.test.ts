@@ -10,9 +10,9 @@ import { EspalierError } from '../../src/errors.js';
 import { readNetwork, writeNetwork } from '../../src/file/network.js';
 import { readProgram } from '../../src/file/read.js';
 import { readSafetensors, writeSafetensors } from '../../src/safetensors.js';
-import { layerKind } from '../../src/network/layers/registry.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference, type Arr } from '../../src/reference/index.js';
+import type { RecurrentSettings } from '../../src/network/layers/recurrent.js';
 import { NetworkBuilder } from '../support/networks.js';
 import { random, scaleOf } from '../support/programs.js';
 
@@ -29,7 +29,7 @@ function images(): Network {
     activation: { kind: 'linear' },
     groups: 1,
     padding: 'same',
-  };
+  } as const;
   let x = b.input([null, null, 3]);
   x = b.add('Conv2D', { ...plain, kernelSize: [3, 3], strides: [2, 2], filters: 6 }, x);
   x = b.add('Activation', { activation: relu }, b.add('BatchNormalization', norm, x));
@@ -46,7 +46,7 @@ function images(): Network {
 function sequences(): Network {
   const b = new NetworkBuilder(random(6));
   const words = b.add('Embedding', { inputDim: 9, outputDim: 6, maskZero: true }, b.input([null]));
-  const cell = {
+  const cell: RecurrentSettings = {
     ...{ cell: 'LSTM', units: 5, activation: { kind: 'tanh' }, recurrentActivation: { kind: 'sigmoid' } },
     ...{ useBias: true, returnSequences: false, returnState: false, goBackwards: false },
     ...{ zeroOutputForMask: false, resetAfter: false, masked: true },
@@ -56,7 +56,7 @@ function sequences(): Network {
   x = b.add(
     'TimeDistributed',
     {
-      inner: layerKind('LayerNormalization'),
+      inner: 'LayerNormalization',
       settings: { axes: [-1], epsilon: 1e-3, center: true, scale: true, rms: false },
     },
     x,

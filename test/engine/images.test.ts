@@ -7,6 +7,8 @@ import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
 import { readProgram } from '../../src/file/read.js';
 import { writeProgram } from '../../src/file/write.js';
+import type { Padding } from '../../src/network/geometry.js';
+import type { WindowSettings } from '../../src/network/layers/conv.js';
 import type { Network } from '../../src/network/types.js';
 import { runReference } from '../../src/reference/index.js';
 import { ACTIVATIONS, NetworkBuilder } from '../support/networks.js';
@@ -18,12 +20,12 @@ function imageNetwork(seed: number): Network {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(next() * list.length)] as T;
   const whole = (least: number, most: number): number => least + Math.floor(next() * (most - least + 1));
   const build = new NetworkBuilder(next);
-  const rank = pick([1, 2, 2]);
+  const rank = pick([1, 2, 2] as const);
   const axes = <T>(make: () => T): T[] => Array.from({ length: rank }, make);
   const start = [...axes(() => whole(6, 13)), whole(1, 6)];
   let value = build.input(start);
   const shape = (): number[] => build.values[value]?.shape.slice(1) as number[];
-  const window = (): object => {
+  const window = (): WindowSettings => {
     const kernelSize = axes(() => whole(1, 3));
     // Keras takes strides or dilation, not both.
     const dilated = next() < 0.25;
@@ -31,7 +33,7 @@ function imageNetwork(seed: number): Network {
       kernelSize,
       strides: axes(() => (dilated ? 1 : whole(1, 2))),
       dilation: axes(() => (dilated ? 2 : 1)),
-      padding: pick(rank === 1 ? ['same', 'valid', 'causal'] : ['same', 'valid']),
+      padding: pick<Padding>(rank === 1 ? ['same', 'valid', 'causal'] : ['same', 'valid']),
       useBias: next() < 0.7,
       activation: pick(ACTIVATIONS.slice(0, -1)),
     };
@@ -53,23 +55,23 @@ function imageNetwork(seed: number): Network {
     transpose: () =>
       build.add(
         `Conv${rank}DTranspose`,
-        { ...window(), padding: pick(['same', 'valid']), filters: whole(1, 4), outputPadding: null },
+        { ...window(), padding: pick(['same', 'valid'] as const), filters: whole(1, 4), outputPadding: null },
         value,
       ),
     pool: () => {
       const settings = {
         poolSize: axes(() => whole(1, 3)),
         strides: axes(() => whole(1, 2)),
-        padding: pick(['same', 'valid']),
+        padding: pick(['same', 'valid'] as const),
       };
-      return build.add(`${pick(['Max', 'Average'])}Pooling${rank}D`, settings, value);
+      return build.add(`${pick(['Max', 'Average'] as const)}Pooling${rank}D`, settings, value);
     },
     pad: () =>
       build.add(`ZeroPadding${rank}D`, { amounts: axes(() => [whole(0, 2), whole(0, 2)] as const) }, value),
     crop: () =>
       build.add(`Cropping${rank}D`, { amounts: axes(() => [whole(0, 1), whole(0, 1)] as const) }, value),
     up: () => {
-      const interpolation = rank === 2 ? pick(['nearest', 'bilinear']) : 'nearest';
+      const interpolation = rank === 2 ? pick(['nearest', 'bilinear'] as const) : 'nearest';
       return build.add(
         `UpSampling${rank}D`,
         { size: axes(() => whole(1, 2)), interpolation, halfPixelCenters: next() < 0.5 },
@@ -82,7 +84,7 @@ function imageNetwork(seed: number): Network {
     prelu: () => build.add('PReLU', { sharedAxes: Array.from({ length: rank }, (_, i) => i + 1) }, value),
     branch: () => {
       const other = build.add('Activation', { activation: pick(ACTIVATIONS.slice(0, -1)) }, value);
-      const joined = pick(['Add', 'Multiply', 'Maximum', 'Average', 'Concatenate']);
+      const joined = pick(['Add', 'Multiply', 'Maximum', 'Average', 'Concatenate'] as const);
       return build.add(joined, joined === 'Concatenate' ? { axis: -1 } : {}, value, other);
     },
   };
@@ -97,7 +99,11 @@ function imageNetwork(seed: number): Network {
     value = pick<() => number>(Object.values(steps))();
   }
   if (next() < 0.5)
-    value = build.add(`Global${pick(['Average', 'Max'])}Pooling${rank}D`, { keepdims: false }, value);
+    value = build.add(
+      `Global${pick(['Average', 'Max'] as const)}Pooling${rank}D`,
+      { keepDims: false },
+      value,
+    );
   return build.finish(value);
 }
 
@@ -155,7 +161,7 @@ it('images stay in planes between layers; padding and normalisation cost no oper
   const d = build.add('Activation', { activation: relu }, c);
   const e = build.add('Conv2D', { ...plain, kernelSize: [1, 1], padding: 'same', filters: 4 }, d);
   const f = build.add('Add', {}, d, e);
-  const g = build.add('GlobalAveragePooling2D', { keepdims: false }, f);
+  const g = build.add('GlobalAveragePooling2D', { keepDims: false }, f);
   expect(compile(build.finish(g)).operations.map(({ op }) => op)).toEqual([
     'to_planes',
     'frame',

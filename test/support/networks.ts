@@ -1,6 +1,6 @@
 /** Networks of the layers that the engine runs without convolutions, at random from a seed. */
 import type { Activation } from '../../src/network/activations.js';
-import { layerKind } from '../../src/network/layers/registry.js';
+import { outputsOf, typed, weightsOf, type Kind, type Settings } from '../../src/network/layers/registry.js';
 import type { Layer, Network, Node, Tensor, Value } from '../../src/network/types.js';
 import { random } from './programs.js';
 
@@ -59,14 +59,13 @@ export class NetworkBuilder {
   }
 
   /** Adds a layer with weights as its kind wants them, half of the kernel's zero, and calls it. */
-  add(kind: string, settings: unknown, ...inputs: number[]): number {
-    const found = layerKind(kind);
-    if (found === undefined) throw new Error(kind);
+  add<K extends Kind>(kind: K, settings: Settings[K], ...inputs: number[]): number {
+    const layer = typed<Kind>(kind, settings);
     const weights: Record<string, Tensor> = {};
-    for (const { name, shape } of found.weights?.(
-      settings,
+    for (const { name, shape } of weightsOf(
+      layer,
       inputs.map((value) => this.values[value] as Value),
-    ) ?? []) {
+    )) {
       const length = shape.reduce((product, extent) => product * extent, 1);
       const data = Float32Array.from({ length }, () => {
         const x = 2 * this.next() - 1;
@@ -75,18 +74,16 @@ export class NetworkBuilder {
       });
       weights[name] = { shape, data };
     }
-    this.layers.push({ name: `${kind.toLowerCase()}_${this.layers.length}`, kind, settings, weights });
+    this.layers.push({ name: `${kind.toLowerCase()}_${this.layers.length}`, ...layer, weights });
     return this.call(this.layers.length - 1, ...inputs);
   }
 
   /** Returns the first output; the others follow it. */
   call(layer: number, ...inputs: number[]): number {
-    const { kind, settings } = this.layers[layer] as Layer;
-    const made =
-      layerKind(kind)?.outputs(
-        settings,
-        inputs.map((input) => this.values[input] as Value),
-      ) ?? [];
+    const made = outputsOf(
+      this.layers[layer] as Layer,
+      inputs.map((input) => this.values[input] as Value),
+    );
     const first = this.values.length;
     this.values.push(...made);
     this.nodes.push({ layer, inputs, outputs: made.map((_, i) => first + i) });
@@ -136,7 +133,7 @@ export function randomNetwork(seed: number): Network {
         ),
       () => b.add('Normalization', { axis: null, invert: false, mean: [300], variance: [4] }, x),
       () => b.add('Rescaling', { scale: [next() * 2], offset: [next() < 0.5 ? 0 : -1] }, x),
-      () => b.add(some(['Add', 'Subtract', 'Average']), {}, x, x),
+      () => b.add(some(['Add', 'Subtract', 'Average'] as const), {}, x, x),
       () => b.add('Concatenate', { axis: -1 }, x, x),
       () => {
         const other = live.find((value) => value !== x && String(extentOf(value)) === String(shape)) ?? x;

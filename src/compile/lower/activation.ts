@@ -84,7 +84,15 @@ export function lowerActivation(
   );
 }
 
-export const activation: Lowering = (context) => {
-  const { activation } = context.layer.settings as ActivationSettings;
+const activation: Lowering<ActivationSettings> = (context, { activation }) => {
   return lowerActivation(context, activation, context.inputs[0] as number, context.inputShapes[0] ?? []);
+};
+
+export const activationLowerings = {
+  Activation: activation,
+  ReLU: activation,
+  LeakyReLU: activation,
+  ELU: activation,
+  ThresholdedReLU: activation,
+  Softmax: activation,
 };

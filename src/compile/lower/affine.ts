@@ -41,8 +41,7 @@ function addAffine(
   );
 }
 
-export const batchNormalization: Lowering = (context) => {
-  const settings = context.layer.settings as BatchNormalizationSettings;
+const batchNormalization: Lowering<BatchNormalizationSettings> = (context, settings) => {
   const axis = resolveAxis(settings.axis, context.inputShapes[0]?.length ?? 0);
   const mean = context.weight('moving_mean');
   const variance = context.weight('moving_variance');
@@ -53,8 +52,7 @@ export const batchNormalization: Lowering = (context) => {
   return addAffine(context, context.inputs[0] as number, axis, scale, offset);
 };
 
-export const normalization: Lowering = (context) => {
-  const settings = context.layer.settings as NormalizationSettings;
+const normalization: Lowering<NormalizationSettings> = (context, settings) => {
   const mean = settings.mean ?? Array.from(context.weight('mean'));
   const variance = settings.variance ?? Array.from(context.weight('variance'));
   const shape = context.inputShapes[0] ?? [];
@@ -83,11 +81,16 @@ export const normalization: Lowering = (context) => {
   return addAffine(context, centred, along, scale, new Array<number>(count).fill(0));
 };
 
-export const rescaling: Lowering = (context) => {
-  const { scale, offset } = context.layer.settings as RescalingSettings;
+const rescaling: Lowering<RescalingSettings> = (context, { scale, offset }) => {
   const length = Math.max(scale.length, offset.length);
   const full = (numbers: readonly number[]): readonly number[] =>
     numbers.length === length ? numbers : new Array<number>(length).fill(numbers[0] as number);
   const axis = length === 1 ? null : (context.inputShapes[0]?.length ?? 0) - 1;
   return addAffine(context, context.inputs[0] as number, axis, full(scale), full(offset));
+};
+
+export const affineLowerings = {
+  BatchNormalization: batchNormalization,
+  Normalization: normalization,
+  Rescaling: rescaling,
 };

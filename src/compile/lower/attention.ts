@@ -38,8 +38,7 @@ function project(
   );
 }
 
-export const multiHeadAttention: Lowering = (context) => {
-  const settings = context.layer.settings as MultiHeadAttentionSettings;
+const multiHeadAttention: Lowering<MultiHeadAttentionSettings> = (context, settings) => {
   const { heads, keyDim, valueDim, useBias, causal, maskedQuery, maskedValue } = settings;
   const masks = context.inputs.slice(context.inputs.length - Number(maskedQuery) - Number(maskedValue));
   const inputs = context.inputs.slice(0, context.inputs.length - masks.length).map((value, i): Input => {
@@ -105,8 +104,7 @@ function factor(context: LoweringContext, at: number, axis: number, normalize: b
   return { value: permuted(context, value, shape, order), rows, row: depth, col: 1 };
 }
 
-export const dot: Lowering = (context) => {
-  const settings = context.layer.settings as DotSettings;
+const dot: Lowering<DotSettings> = (context, settings) => {
   const [left, right] = context.inputShapes as [readonly number[], readonly number[]];
   const [i, j] = dotAxes(settings, left, right);
   const a = factor(context, 0, i, settings.normalize);
@@ -120,3 +118,5 @@ export const dot: Lowering = (context) => {
     a.rows * b.rows,
   );
 };
+
+export const attentionLowerings = { MultiHeadAttention: multiHeadAttention, Dot: dot };

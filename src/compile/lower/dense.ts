@@ -3,8 +3,7 @@ import type { DenseSettings } from '../../network/layers/dense.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, featuresOf, type Lowering } from './lowering.js';
 
-export const dense: Lowering = (context) => {
-  const { units, useBias, activation } = context.layer.settings as DenseSettings;
+const dense: Lowering<DenseSettings> = (context, { units, useBias, activation }) => {
   const shape = context.inputShapes[0] ?? [];
   const outputShape = context.outputShapes[0] ?? [];
   const cols = shape[shape.length - 1] as number;
@@ -42,3 +41,5 @@ export function transpose(source: Float32Array, rows: number, cols: number): Flo
   }
   return result;
 }
+
+export const denseLowerings = { Dense: dense };

@@ -162,8 +162,7 @@ function finish(
   return lowerActivation(context, activation, toPixels(context, value, size), context.outputShapes[0] ?? []);
 }
 
-export const conv: Lowering = (context) => {
-  const settings = context.layer.settings as ConvSettings;
+const conv: Lowering<ConvSettings> = (context, settings) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const windows = windowAxes(settings);
   const taps = windows[0].kernel * windows[1].kernel;
@@ -179,8 +178,7 @@ export const conv: Lowering = (context) => {
 };
 
 /** The transposed convolution is a convolution of the image spread by the stride, with the kernel turned round. */
-export const convTranspose: Lowering = (context) => {
-  const settings = context.layer.settings as ConvTransposeSettings;
+const convTranspose: Lowering<ConvTransposeSettings> = (context, settings) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const spatial = settings.kernelSize.length === 1 ? [size.width] : [size.height, size.width];
   const outs = both(transposedShape(settings, spatial) as number[], 1);
@@ -245,15 +243,13 @@ function addDepthwise(
   return { value, size: out };
 }
 
-export const depthwiseConv: Lowering = (context) => {
-  const settings = context.layer.settings as DepthwiseConvSettings;
+const depthwiseConv: Lowering<DepthwiseConvSettings> = (context, settings) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const made = addDepthwise(context, size, settings, biasOf(context, settings));
   return finish(context, made.value, made.size, settings.activation);
 };
 
-export const separableConv: Lowering = (context) => {
-  const settings = context.layer.settings as SeparableConvSettings;
+const separableConv: Lowering<SeparableConvSettings> = (context, settings) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const middle = addDepthwise(context, size, settings, null);
   const windows = [UNIT, UNIT] as const;
@@ -265,4 +261,15 @@ export const separableConv: Lowering = (context) => {
   const axes = frameAxes(middle.size, windows);
   const made = addConv(context, middle.value, middle.size, axes, windows, parts);
   return finish(context, made.value, made.size, settings.activation);
+};
+
+export const imageLowerings = {
+  Conv1D: conv,
+  Conv2D: conv,
+  Conv1DTranspose: convTranspose,
+  Conv2DTranspose: convTranspose,
+  DepthwiseConv1D: depthwiseConv,
+  DepthwiseConv2D: depthwiseConv,
+  SeparableConv1D: separableConv,
+  SeparableConv2D: separableConv,
 };

@@ -1,5 +1,6 @@
 /** Network → Program, an operation or more a call of a layer, before any pass. */
 import { EspalierError } from '../../errors.js';
+import { KINDS, isKind, type Kind, type Typed } from '../../network/layers/registry.js';
 import type { Layer, Network, Port, Tensor } from '../../network/types.js';
 import {
   PROGRAM_VERSION,
@@ -12,7 +13,6 @@ import {
   featuresOf,
   sampleShape,
   unsupported,
-  type Lowering,
   type LoweringContext,
   type NewOperation,
   type ProgramValue,
@@ -66,12 +66,12 @@ export function lower(network: Network): Program {
       },
       weight: (name) => weightOf(layer, name).data,
       weightShape: (name) => weightOf(layer, name).shape,
-      inside: (kind, settings, call) => {
-        const inner = { ...layer, kind, settings };
-        return [loweringOf(inner)({ ...context, layer: inner, ...call })].flat();
+      inside: (inner, call) => {
+        const named = { name: layer.name, kind: inner.kind };
+        return [lowerLayer(inner, { ...context, layer: named, ...call })].flat();
       },
     };
-    const outputs = [loweringOf(layer)(context)].flat();
+    const outputs = [lowerLayer(layer, context)].flat();
     node.outputs.forEach((value, i) => placed.set(value, outputs[i] as number));
   }
   return {
@@ -84,12 +84,11 @@ export function lower(network: Network): Program {
   };
 }
 
-function loweringOf(layer: Layer): Lowering {
-  const lowering = Object.hasOwn(LOWERINGS, layer.kind) ? LOWERINGS[layer.kind] : undefined;
-  if (lowering === undefined) {
-    throw unsupported(layer, 'this kind of layer', `it runs ${Object.keys(LOWERINGS).join(', ')}`);
+function lowerLayer<K extends Kind>(layer: Typed<K>, context: LoweringContext): number | readonly number[] {
+  if (!isKind(layer.kind)) {
+    throw unsupported(context.layer, 'this kind of layer', `it runs ${KINDS.join(', ')}`);
   }
-  return lowering;
+  return LOWERINGS[layer.kind](context, layer.settings);
 }
 
 function weightOf(layer: Layer, name: string): Tensor {

@@ -1,5 +1,7 @@
 /** What a lowering is: one layer's call as operations of the engine. */
 import { EspalierError } from '../../errors.js';
+import type { StepKind } from '../../network/layers/list.js';
+import type { Typed } from '../../network/layers/registry.js';
 import type { Layer, Shape } from '../../network/types.js';
 import type { Activation, Matrix, Operation, ProgramValue } from '../../program/program.js';
 
@@ -7,8 +9,11 @@ type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K>
 /** An operation before its name and output are known. */
 export type NewOperation = DistributiveOmit<Operation, 'name' | 'output'>;
 
+export type LayerName = Pick<Layer, 'name' | 'kind'>;
+
 export interface LoweringContext {
-  readonly layer: Layer;
+  /** For messages. */
+  readonly layer: LayerName;
   /** Of each input, the batch first; every other extent is known. */
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
@@ -23,14 +28,16 @@ export interface LoweringContext {
   readonly weightShape: (name: string) => readonly number[];
   /** Lowers another kind of layer with this one's weights, as if it stood in its place. */
   readonly inside: (
-    kind: string,
-    settings: unknown,
+    layer: Typed<StepKind>,
     call: Pick<LoweringContext, 'inputs' | 'inputShapes' | 'outputShapes'>,
   ) => readonly number[];
 }
 
-/** Returns the value that holds the layer's output, or all of them in order. Throws UNSUPPORTED_LAYER (`unsupported`). */
-export type Lowering = (context: LoweringContext) => number | readonly number[];
+/**
+ * Of a kind with settings S: returns the value that holds the layer's output, or all of them in order. Throws
+ * UNSUPPORTED_LAYER (`unsupported`).
+ */
+export type Lowering<S> = (context: LoweringContext, settings: S) => number | readonly number[];
 
 export const LINEAR: Activation = { kind: 'linear', alpha: 0, beta: 0 };
 
@@ -56,7 +63,7 @@ export function sampleShape(shape: Shape, layer: string): readonly number[] {
 }
 
 /** UNSUPPORTED_LAYER: names the layer and its kind, says what cannot be run and what would help. */
-export function unsupported(layer: Layer, what: string, help: string): EspalierError {
+export function unsupported(layer: LayerName, what: string, help: string): EspalierError {
   return new EspalierError(
     'UNSUPPORTED_LAYER',
     `layer ${layer.name} (${layer.kind}): ${what} cannot be run by the engine; ${help}`,

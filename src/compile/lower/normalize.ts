@@ -41,8 +41,10 @@ function overAxes(
   return permuted(context, normal, there, inverse(order));
 }
 
-export const layerNormalization: Lowering = (context) => {
-  const { axes, epsilon, center, scale, rms } = context.layer.settings as LayerNormalizationSettings;
+const layerNormalization: Lowering<LayerNormalizationSettings> = (
+  context,
+  { axes, epsilon, center, scale, rms },
+) => {
   const shape = context.inputShapes[0] ?? [];
   return overAxes(context, context.inputs[0] as number, shape, resolveAxes(axes, shape.length), {
     statistic: rms ? 'root_mean_square' : 'standard',
@@ -64,16 +66,14 @@ export function unitLength(
   return overAxes(context, input, shape, rising, statistics);
 }
 
-export const unitNormalization: Lowering = (context) => {
-  const { axes } = context.layer.settings as UnitNormalizationSettings;
+const unitNormalization: Lowering<UnitNormalizationSettings> = (context, { axes }) => {
   const shape = context.inputShapes[0] ?? [];
   const resolved = axes.map((axis) => resolveAxis(axis, shape.length));
   return unitLength(context, context.inputs[0] as number, shape, resolved);
 };
 
 /** Channels last: in planes, where the channels of a group are neighbours. Else the channels are brought first. */
-export const groupNormalization: Lowering = (context) => {
-  const settings = context.layer.settings as GroupNormalizationSettings;
+const groupNormalization: Lowering<GroupNormalizationSettings> = (context, settings) => {
   const shape = context.inputShapes[0] ?? [];
   const axis = resolveAxis(settings.axis, shape.length);
   const channels = shape[axis] as number;
@@ -115,4 +115,11 @@ export const groupNormalization: Lowering = (context) => {
   );
   const there = order.map((at) => shape[at] as number);
   return permuted(context, scaled, there, inverse(order));
+};
+
+export const normalizeLowerings = {
+  LayerNormalization: layerNormalization,
+  RMSNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  UnitNormalization: unitNormalization,
 };

@@ -1,16 +1,16 @@
-/** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
+/** Permute, RepeatVector, PReLU, what leaves the numbers as they are, and merges that broadcast, multiply or compare. */
 import { planeFloats, type CombineKind } from '../../program/operations/images.js';
+import type { MergeSettings } from '../../network/layers/merge.js';
+import type { PReLUSettings } from '../../network/layers/prelu.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
 import { gather, permuted, strided, stridesOf } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
 
-export const permute: Lowering = (context) => {
-  const { dims } = context.layer.settings as PermuteSettings;
+const permute: Lowering<PermuteSettings> = (context, { dims }) => {
   return permuted(context, context.inputs[0] as number, context.inputShapes[0] ?? [], [0, ...dims]);
 };
 
-export const repeatVector: Lowering = (context) => {
-  const { n } = context.layer.settings as RepeatVectorSettings;
+const repeatVector: Lowering<RepeatVectorSettings> = (context, { n }) => {
   const features = featuresOf(context.inputShapes[0] ?? []);
   const index = Int32Array.from({ length: n * features }, (_, i) => i % features);
   return gather(context, context.inputs[0] as number, index);
@@ -27,7 +27,7 @@ export function broadcasted(context: LoweringContext, at: number): number {
 }
 
 /** Two and two, from the left. */
-export function combine(kind: Exclude<CombineKind, 'quotient'>): Lowering {
+export function combine(kind: Exclude<CombineKind, 'quotient'>): Lowering<MergeSettings> {
   return (context) => {
     const features = featuresOf(context.outputShapes[0] ?? []);
     const scaled = kind === 'product' ? channelScale(context) : null;
@@ -65,7 +65,7 @@ function channelScale(context: LoweringContext): number | null {
 }
 
 /** x where x > 0, alpha x elsewhere: relu(x) - alpha relu(-x). */
-export const prelu: Lowering = (context) => {
+const prelu: Lowering<PReLUSettings> = (context) => {
   const shape = context.inputShapes[0] ?? [];
   const features = featuresOf(shape);
   const input = context.inputs[0] as number;
@@ -98,3 +98,23 @@ export const prelu: Lowering = (context) => {
 function period(values: Float32Array, length: number): Float32Array {
   return values.every((value, i) => value === values[i % length]) ? values.slice(0, length) : values;
 }
+
+/** The same numbers in another shape, or nothing at all at inference: the value is shared. */
+const same: Lowering<object> = ({ inputs }) => inputs[0] as number;
+
+export const pickLowerings = {
+  Permute: permute,
+  RepeatVector: repeatVector,
+  PReLU: prelu,
+  Flatten: same,
+  Reshape: same,
+  Dropout: same,
+  SpatialDropout1D: same,
+  SpatialDropout2D: same,
+  SpatialDropout3D: same,
+  AlphaDropout: same,
+  GaussianDropout: same,
+  GaussianNoise: same,
+  ActivityRegularization: same,
+  Identity: same,
+};

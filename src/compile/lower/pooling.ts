@@ -1,6 +1,10 @@
 /** Pooling layers. */
 import { padBefore, windowExtent, type Window as Axis } from '../../network/geometry.js';
-import { poolingWindows, type PoolingSettings } from '../../network/layers/pooling.js';
+import {
+  poolingWindows,
+  type GlobalPoolingSettings,
+  type PoolingSettings,
+} from '../../network/layers/pooling.js';
 import { planeFloats } from '../../program/operations/images.js';
 import { both, frameAxes, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './images.js';
 import type { Lowering } from './lowering.js';
@@ -17,9 +21,8 @@ function windowShares(size: Size, [wy, wx]: readonly [Axis, Axis]): Float32Array
   return Float32Array.from(counts(size.height, wy).flatMap((row) => columns.map((col) => 1 / (row * col))));
 }
 
-export function pooling(average: boolean): Lowering {
-  return (context) => {
-    const settings = context.layer.settings as PoolingSettings;
+function pooling(average: boolean): Lowering<PoolingSettings> {
+  return (context, settings) => {
     const size = sizeOf(context.inputShapes[0] ?? []);
     const windows = both(poolingWindows(settings), UNIT);
     const planes = toPlanes(context, context.inputs[0] as number, size);
@@ -41,7 +44,7 @@ export function pooling(average: boolean): Lowering {
   };
 }
 
-export function globalPooling(average: boolean): Lowering {
+function globalPooling(average: boolean): Lowering<GlobalPoolingSettings> {
   return (context) => {
     if (context.inputs.length > 1) return maskedMean(context);
     const size = sizeOf(context.inputShapes[0] ?? []);
@@ -59,3 +62,14 @@ export function globalPooling(average: boolean): Lowering {
     );
   };
 }
+
+export const poolingLowerings = {
+  MaxPooling1D: pooling(false),
+  MaxPooling2D: pooling(false),
+  AveragePooling1D: pooling(true),
+  AveragePooling2D: pooling(true),
+  GlobalMaxPooling1D: globalPooling(false),
+  GlobalMaxPooling2D: globalPooling(false),
+  GlobalAveragePooling1D: globalPooling(true),
+  GlobalAveragePooling2D: globalPooling(true),
+};

@@ -3,7 +3,7 @@
  * a sparse product in each step of the operation after it.
  */
 import { recurrentInputs, stateCount, type RecurrentSettings } from '../../network/layers/recurrent.js';
-import type { BidirectionalSettings } from '../../network/layers/wrappers.js';
+import type { BidirectionalSettings } from '../../network/layers/bidirectional.js';
 import type { Activation as NetworkActivation } from '../../network/activations.js';
 import type { Activation } from '../../program/program.js';
 import { RECURRENT_GATES } from '../../program/operations/sequences.js';
@@ -91,15 +91,13 @@ function lowerCell(
   return { y: slice(context, value, 0, outputs, all), states };
 }
 
-export const recurrent: Lowering = (context) => {
-  const settings = context.layer.settings as RecurrentSettings;
+const recurrent: Lowering<RecurrentSettings> = (context, settings) => {
   const given = recurrentInputs(settings, inputsOf(context));
   const { y, states } = lowerCell(context, settings, '', given, false);
   return [y, ...states];
 };
 
-export const bidirectional: Lowering = (context) => {
-  const { forward, backward, mergeMode } = context.layer.settings as BidirectionalSettings;
+const bidirectional: Lowering<BidirectionalSettings> = (context, { forward, backward, mergeMode }) => {
   const { x, states, mask } = recurrentInputs(forward, inputsOf(context), 2);
   const count = stateCount(forward);
   const own = states.slice(0, count);
@@ -128,4 +126,11 @@ export const bidirectional: Lowering = (context) => {
       return [context.add({ op: 'affine', input, scale, offset, activation: LINEAR }, features), ...more];
     }
   }
+};
+
+export const recurrentLowerings = {
+  SimpleRNN: recurrent,
+  LSTM: recurrent,
+  GRU: recurrent,
+  Bidirectional: bidirectional,
 };

@@ -5,8 +5,7 @@ import { both, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './ima
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
 
 /** A frame whose windows are its pixels, one by one: keep-planes joins it with the frame of what follows. */
-export const zeroPadding: Lowering = (context) => {
-  const { amounts } = context.layer.settings as BorderSettings;
+const zeroPadding: Lowering<BorderSettings> = (context, { amounts }) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const [[top, bottom], [left, right]] = both(amounts, [0, 0] as const);
   const planes = toPlanes(context, context.inputs[0] as number, size);
@@ -44,16 +43,14 @@ function pick(
   return toPixels(context, value, out);
 }
 
-export const cropping: Lowering = (context) => {
-  const { amounts } = context.layer.settings as BorderSettings;
+const cropping: Lowering<BorderSettings> = (context, { amounts }) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const out = sizeOf(context.outputShapes[0] ?? []);
   const [[top], [left]] = both(amounts, [0, 0] as const);
   return pick(context, size, out, (y, x) => (y + top) * size.width + x + left);
 };
 
-export const upSampling: Lowering = (context) => {
-  const settings = context.layer.settings as UpSamplingSettings;
+const upSampling: Lowering<UpSamplingSettings> = (context, settings) => {
   const size = sizeOf(context.inputShapes[0] ?? []);
   const out = sizeOf(context.outputShapes[0] ?? []);
   const [fy, fx] = both(settings.size, 1);
@@ -87,4 +84,13 @@ export const upSampling: Lowering = (context) => {
     size.channels * rows,
   );
   return toPixels(context, value, out);
+};
+
+export const resampleLowerings = {
+  ZeroPadding1D: zeroPadding,
+  ZeroPadding2D: zeroPadding,
+  Cropping1D: cropping,
+  Cropping2D: cropping,
+  UpSampling1D: upSampling,
+  UpSampling2D: upSampling,
 };

@@ -1,11 +1,11 @@
 /** Embedding, Masking, averages that leave masked steps out, and TimeDistributed. */
 import type { EmbeddingSettings, MaskingSettings } from '../../network/layers/embedding.js';
-import type { TimeDistributedSettings } from '../../network/layers/wrappers.js';
+import { insideOf } from '../../network/layers/registry.js';
+import type { TimeDistributedSettings } from '../../network/layers/time-distributed.js';
 import { slice, spread } from './arrange.js';
 import { LINEAR, featuresOf, unsupported, type Lowering, type LoweringContext } from './lowering.js';
 
-export const embedding: Lowering = (context) => {
-  const { inputDim, outputDim, maskZero } = context.layer.settings as EmbeddingSettings;
+const embedding: Lowering<EmbeddingSettings> = (context, { inputDim, outputDim, maskZero }) => {
   const positions = featuresOf(context.inputShapes[0] ?? []);
   const input = context.inputs[0] as number;
   const weight = context.once('embeddings', () => ({
@@ -18,8 +18,7 @@ export const embedding: Lowering = (context) => {
 };
 
 /** Masked steps become 0, and the mask says which these are. */
-export const masking: Lowering = (context) => {
-  const { maskValue } = context.layer.settings as MaskingSettings;
+const masking: Lowering<MaskingSettings> = (context, { maskValue }) => {
   const shape = context.inputShapes[0] ?? [];
   const features = featuresOf(shape);
   const group = shape[shape.length - 1] as number;
@@ -60,19 +59,18 @@ export function maskedMean(context: LoweringContext): number {
 const MOST_STEPS = 1024;
 
 /** Kinds that have no form of their own over steps: step by step, with the same weights. */
-export const timeDistributed: Lowering = (context) => {
-  const { inner, settings } = context.layer.settings as TimeDistributedSettings;
+const timeDistributed: Lowering<TimeDistributedSettings> = (context, settings) => {
   const shape = context.inputShapes[0] ?? [];
   const steps = shape[1] as number;
   if (steps > MOST_STEPS) {
-    throw unsupported(context.layer, `${steps} steps of ${inner.names[0]}`, `use at most ${MOST_STEPS}`);
+    throw unsupported(context.layer, `${steps} steps of ${settings.inner}`, `use at most ${MOST_STEPS}`);
   }
   const step = (whole: readonly number[]): number[] => [1, ...whole.slice(2)];
   const features = featuresOf(step(shape));
   const outputShapes = context.outputShapes.map(step);
   const made = Array.from({ length: steps }, (_, t) => {
     const input = slice(context, context.inputs[0] as number, t * features, features, steps * features);
-    return context.inside(inner.names[0], settings, {
+    return context.inside(insideOf(settings), {
       inputs: [input],
       inputShapes: [step(shape)],
       outputShapes,
@@ -85,4 +83,10 @@ export const timeDistributed: Lowering = (context) => {
       steps * featuresOf(out),
     ),
   );
+};
+
+export const sequenceLowerings = {
+  Embedding: embedding,
+  Masking: masking,
+  TimeDistributed: timeDistributed,
 };

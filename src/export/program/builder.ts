@@ -1,8 +1,8 @@
 /** What writing a program as a network is made of: the network as it grows, and the settings that layers share. */
 import type { Activation } from '../../network/activations.js';
 import { relu } from '../../network/activations.js';
-import { unsupported } from '../../network/config.js';
-import { layerKind } from '../../network/layers/registry.js';
+import { unsupported } from '../../network/untrusted.js';
+import { outputsOf, typed, type Kind, type Settings } from '../../network/layers/registry.js';
 import type { Layer, Node, Tensor, Value } from '../../network/types.js';
 import { denseValues } from '../../program/dense.js';
 import type { Frame } from '../../program/operations/images.js';
@@ -87,19 +87,20 @@ export class Builder {
     return this.values[value]!.shape.slice(1) as number[];
   }
 
-  call(
+  call<K extends Kind>(
     name: string,
-    kind: string,
-    settings: unknown,
+    kind: K,
+    settings: Settings[K],
     inputs: readonly number[],
     weights: Record<string, Tensor> = {},
   ): number {
     let unique = name;
     for (let i = 1; this.used.has(unique); i++) unique = `${name}_${i}`;
     this.used.add(unique);
-    const layer = this.layers.push({ name: unique, kind, settings, weights }) - 1;
-    const [output] = layerKind(kind)!.outputs(
-      settings,
+    const made = typed<Kind>(kind, settings);
+    const layer = this.layers.push({ name: unique, ...made, weights }) - 1;
+    const [output] = outputsOf(
+      made,
       inputs.map((input) => this.values[input]!),
     );
     const value = this.values.push(output!) - 1;

@@ -59,11 +59,11 @@ function windowInput(
   const amounts = [
     [frame.top, bottom],
     [frame.left, right],
-  ];
+  ] as const;
   return { value: b.call(`${operation.name}_pad`, 'ZeroPadding2D', { amounts }, [value]), padding: 'valid' };
 }
 
-function windowSettings(operation: Operation & Window, padding: Read['padding']): Record<string, unknown> {
+function windowSettings(operation: Operation & Window, padding: Read['padding']) {
   return {
     kernelSize: [operation.kernelHeight, operation.kernelWidth],
     strides: [operation.strideY, operation.strideX],
@@ -120,7 +120,7 @@ export const pool: Write<'pool'> = (b, operation) => {
 
 export const globalPool: Write<'global_pool'> = (b, { name, input, pixels, channels, kind: statistic }) => {
   const shaped = b.shaped(name, b.value(input), [1, pixels, channels]);
-  const kind = `Global${statistic === 'mean' ? 'Average' : 'Max'}Pooling2D`;
+  const kind = statistic === 'mean' ? 'GlobalAveragePooling2D' : 'GlobalMaxPooling2D';
   return b.call(name, kind, { keepDims: false }, [shaped]);
 };
 

@@ -1,7 +1,7 @@
 /** MultiHeadAttention. */
-import { unsupported, wrong } from '../config.js';
+import { unsupported, wrong } from '../untrusted.js';
 import { known, showShape } from '../shapes.js';
-import type { Value } from '../types.js';
+import type { Value } from '../tensors.js';
 import type { Arr, LayerKind, WeightSpec } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -77,49 +77,7 @@ const MASKED = -1e9;
  * softmax(Q K^T / sqrt(key_dim)) V by head, then a projection. Weights: query, key and value kernels
  * [in, heads, dim] and biases [heads, dim], attention_output/kernel [heads, value_dim, out] and bias [out].
  */
-export const multiHeadAttention: LayerKind<MultiHeadAttentionSettings> = {
-  names: ['MultiHeadAttention'],
-  supports:
-    'one attention axis, key and value of their own, use_causal_mask, masks of the inputs; no attention_mask',
-  parse: (config) => {
-    const axes = config.raw('attention_axes');
-    const one: unknown = Array.isArray(axes) && axes.length === 1 ? axes[0] : axes;
-    if (one !== undefined && one !== 1)
-      throw unsupported('attention_axes', 'other than [1]', 'attend over axis 1');
-    const output = config.raw('output_shape');
-    const width: unknown = Array.isArray(output) && output.length === 1 ? output[0] : output;
-    if (width !== undefined && (typeof width !== 'number' || !Number.isSafeInteger(width) || width < 1)) {
-      throw wrong('output_shape', 'one positive integer', output);
-    }
-    const keyDim = config.int('key_dim');
-    return {
-      heads: config.int('num_heads'),
-      keyDim,
-      valueDim: config.int('value_dim', keyDim),
-      useBias: config.bool('use_bias', true),
-      outputDim: typeof width === 'number' ? width : null,
-      causal: false,
-      returnScores: false,
-      maskedQuery: false,
-      maskedValue: false,
-    };
-  },
-  masking: () => 'take-and-pass',
-  withMasks: (settings, [query, value]) => ({
-    ...settings,
-    maskedQuery: query === true,
-    maskedValue: value === true,
-  }),
-  tensorArguments: ['query', 'value', 'key'],
-  withArguments: (settings, args) => {
-    const flag = (name: string): boolean => {
-      const value = args.get(name) ?? false;
-      if (typeof value !== 'boolean') throw unsupported(name, 'a tensor', 'call the layer without it');
-      args.delete(name);
-      return value;
-    };
-    return { ...settings, causal: flag('use_causal_mask'), returnScores: flag('return_attention_scores') };
-  },
+const multiHeadAttention: LayerKind<MultiHeadAttentionSettings> = {
   weights: (settings, inputs) => {
     const { heads, keyDim, valueDim, useBias } = settings;
     const { query, value, key } = split(settings, inputs);
@@ -195,3 +153,5 @@ export const multiHeadAttention: LayerKind<MultiHeadAttentionSettings> = {
     return settings.returnScores ? [out, { shape: [batch, heads, targets, sources], data: scores }] : [out];
   },
 };
+
+export const attentionKinds = { MultiHeadAttention: multiHeadAttention };

@@ -1,12 +1,12 @@
 /** Transposed convolutions: the gradient of a convolution with respect to its input. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import type { Window } from '../geometry.js';
 import { transposedCut, transposedExtent } from '../geometry.js';
 import { known, single, sizeOf } from '../shapes.js';
-import type { Shape } from '../types.js';
+import type { Shape } from '../tensors.js';
 import { activate } from './activation.js';
 import type { WindowSettings } from './conv.js';
-import { parseWindows, windowsOf } from './conv.js';
+import { windowsOf } from './conv.js';
 import type { LayerKind } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -32,19 +32,6 @@ const unit: Window = { kernel: 1, stride: 1, dilation: 1, padding: 'valid' };
 /** y[i * s + k * d - cut, f] += x[i, c] * kernel[k, f, c]. Weights: kernel [.., filters, channels], bias [filters]. */
 function transposeKind(rank: 1 | 2): LayerKind<ConvTransposeSettings> {
   return {
-    names: rank === 1 ? ['Conv1DTranspose'] : ['Conv2DTranspose', 'Deconvolution2D'],
-    supports: 'strides, dilation, valid and same padding, output_padding; channels_last',
-    parse: (config) => {
-      const windows = parseWindows(config, rank);
-      if (windows.padding === 'causal') throw wrong('padding', 'valid or same', windows.padding);
-      const outputPadding = config.has('output_padding')
-        ? config.ints('output_padding', rank, 0, { min: 0 })
-        : null;
-      outputPadding?.forEach((extra, i) => {
-        if (extra >= windows.strides[i]!) throw wrong('output_padding', 'less than the stride', extra);
-      });
-      return { ...windows, filters: config.int('filters'), outputPadding };
-    },
     weights: ({ kernelSize, filters, useBias }, inputs) => {
       const channels = known(single(inputs, rank + 2, rank + 2).shape[rank + 1], 'the channels of the input');
       return [
@@ -103,5 +90,4 @@ function transposeKind(rank: 1 | 2): LayerKind<ConvTransposeSettings> {
   };
 }
 
-export const conv1dTranspose = transposeKind(1);
-export const conv2dTranspose = transposeKind(2);
+export const convTransposeKinds = { Conv1DTranspose: transposeKind(1), Conv2DTranspose: transposeKind(2) };

@@ -1,13 +1,11 @@
 /** Convolutions over one or two spatial axes: Conv, DepthwiseConv and SeparableConv. */
 import type { Activation } from '../activations.js';
-import { parseActivation } from '../activations.js';
-import type { Config } from '../config.js';
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import type { Padding, Window } from '../geometry.js';
-import { padBefore, requireChannelsLast, windowExtent } from '../geometry.js';
+import { padBefore, windowExtent } from '../geometry.js';
 import { known, single } from '../shapes.js';
-import type { Shape, Value } from '../types.js';
-import { activate, activationLayer } from './activation.js';
+import type { Shape, Value } from '../tensors.js';
+import { activate } from './activation.js';
 import type { Arr, LayerKind, WeightSpec } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -34,22 +32,6 @@ export interface DepthwiseConvSettings extends WindowSettings {
 
 export interface SeparableConvSettings extends DepthwiseConvSettings {
   readonly filters: number;
-}
-
-export function parseWindows(config: Config, rank: 1 | 2): WindowSettings {
-  requireChannelsLast(config);
-  return {
-    kernelSize: config.ints('kernel_size', rank),
-    strides: config.ints('strides', rank, 1),
-    dilation: config.ints('dilation_rate', rank, 1),
-    padding: config.oneOf<Padding>(
-      'padding',
-      rank === 1 ? ['valid', 'same', 'causal'] : ['valid', 'same'],
-      'valid',
-    ),
-    useBias: config.bool('use_bias', true),
-    activation: parseActivation(config, 'activation', 'linear', activationLayer),
-  };
 }
 
 /** The windows of each spatial axis. */
@@ -135,13 +117,6 @@ const biasSpec = (useBias: boolean, outputs: number): WeightSpec[] =>
 
 function convKind(rank: 1 | 2): LayerKind<ConvSettings> {
   return {
-    names: [`Conv${rank}D`, `Convolution${rank}D`],
-    supports: `strides, dilation, groups, ${rank === 1 ? 'valid, same and causal' : 'valid and same'} padding; channels_last`,
-    parse: (config) => ({
-      ...parseWindows(config, rank),
-      filters: config.int('filters'),
-      groups: config.int('groups', 1),
-    }),
     weights: ({ kernelSize, filters, groups, useBias }, inputs) => {
       const channels = channelsOf(inputs, rank);
       if (channels % groups !== 0 || filters % groups !== 0) {
@@ -171,12 +146,6 @@ function depthwise(kernel: Float32Array, channels: number, multiplier: number): 
 
 function depthwiseKind(rank: 1 | 2): LayerKind<DepthwiseConvSettings> {
   return {
-    names: [`DepthwiseConv${rank}D`],
-    supports: 'depth_multiplier, strides, dilation, valid and same padding; channels_last',
-    parse: (config) => ({
-      ...parseWindows(config, rank),
-      depthMultiplier: config.int('depth_multiplier', 1),
-    }),
     weights: ({ kernelSize, depthMultiplier, useBias }, inputs) => {
       const channels = channelsOf(inputs, rank);
       return [
@@ -207,13 +176,6 @@ function separableKind(rank: 1 | 2): LayerKind<SeparableConvSettings> {
   const ones = Array<number>(rank).fill(1);
   const pointwise: Window[] = ones.map(() => unit);
   return {
-    names: [`SeparableConv${rank}D`, `SeparableConvolution${rank}D`],
-    supports: 'depth_multiplier, strides, dilation, padding as in Conv; channels_last',
-    parse: (config) => ({
-      ...parseWindows(config, rank),
-      depthMultiplier: config.int('depth_multiplier', 1),
-      filters: config.int('filters'),
-    }),
     weights: ({ kernelSize, depthMultiplier, filters, useBias }, inputs) => {
       const channels = channelsOf(inputs, rank);
       return [
@@ -236,9 +198,11 @@ function separableKind(rank: 1 | 2): LayerKind<SeparableConvSettings> {
   };
 }
 
-export const conv1d = convKind(1);
-export const conv2d = convKind(2);
-export const depthwiseConv1d = depthwiseKind(1);
-export const depthwiseConv2d = depthwiseKind(2);
-export const separableConv1d = separableKind(1);
-export const separableConv2d = separableKind(2);
+export const convKinds = {
+  Conv1D: convKind(1),
+  Conv2D: convKind(2),
+  DepthwiseConv1D: depthwiseKind(1),
+  DepthwiseConv2D: depthwiseKind(2),
+  SeparableConv1D: separableKind(1),
+  SeparableConv2D: separableKind(2),
+};

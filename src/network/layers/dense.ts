@@ -1,8 +1,7 @@
 /** Dense: y = act(x W + b) over the last axis. */
 import type { Activation } from '../activations.js';
-import { parseActivation } from '../activations.js';
 import { known, single } from '../shapes.js';
-import { activate, activationLayer } from './activation.js';
+import { activate } from './activation.js';
 import type { LayerKind, WeightSpec } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -13,15 +12,7 @@ export interface DenseSettings {
 }
 
 /** Weights: kernel [in, units], bias [units] if useBias. */
-export const dense: LayerKind<DenseSettings> = {
-  names: ['Dense'],
-  supports: 'inputs of any rank (the last axis is mapped)',
-  parse: (config) => ({
-    units: config.int('units'),
-    useBias: config.bool('use_bias', true),
-    activation: parseActivation(config, 'activation', 'linear', activationLayer),
-  }),
-  masking: () => 'pass',
+const dense: LayerKind<DenseSettings> = {
   distribute: (settings) => settings,
   weights: ({ units, useBias }, inputs) => {
     const { shape } = single(inputs, 2);
@@ -52,3 +43,5 @@ export const dense: LayerKind<DenseSettings> = {
     return [activate(activation, { shape: [...shape.slice(0, -1), units], data: out })];
   },
 };
+
+export const denseKinds = { Dense: dense };

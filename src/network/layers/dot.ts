@@ -1,7 +1,7 @@
 /** Dot: the product of two tensors over one axis of each, sample by sample. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { resolveAxis, showShape, sizeOf } from '../shapes.js';
-import type { Shape } from '../types.js';
+import type { Shape } from '../tensors.js';
 import type { Arr, LayerKind } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -44,13 +44,7 @@ function arrange(
   return { data: out, kept };
 }
 
-export const dot: LayerKind<DotSettings> = {
-  names: ['Dot'],
-  supports: 'one axis of each of two inputs, normalize',
-  parse: (config) => {
-    const axes = config.ints('axes', 2, undefined, { min: -8, max: 8 }) as [number, number];
-    return { axes, normalize: config.bool('normalize', false) };
-  },
+const dot: LayerKind<DotSettings> = {
   outputs: (settings, inputs) => {
     const [a, b] = inputs;
     if (a === undefined || b === undefined || inputs.length !== 2) {
@@ -82,3 +76,5 @@ export const dot: LayerKind<DotSettings> = {
     return [{ shape: shape.length === 1 ? [...shape, 1] : shape, data: out }];
   },
 };
+
+export const dotKinds = { Dot: dot };

@@ -1,7 +1,7 @@
 /** Embedding and Masking: the layers that make masks. */
 import { invalid } from '../../errors.js';
 import { single } from '../shapes.js';
-import type { Value } from '../types.js';
+import type { Value } from '../tensors.js';
 import type { Arr, LayerKind } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -18,15 +18,7 @@ const mask = (shape: readonly (number | null)[]): Value => ({ shape, dtype: 'boo
  * y[.., :] = embeddings[x[..], :]. Weights: embeddings [input_dim, output_dim]. Fractions are cut off.
  * @throws INVALID_INPUT for an index outside [0, input_dim).
  */
-export const embedding: LayerKind<EmbeddingSettings> = {
-  names: ['Embedding'],
-  supports: 'indices of any shape, mask_zero',
-  parse: (config) => ({
-    inputDim: config.int('input_dim'),
-    outputDim: config.int('output_dim'),
-    maskZero: config.bool('mask_zero', false),
-  }),
-  masking: ({ maskZero }) => (maskZero ? 'make' : 'drop'),
+const embedding: LayerKind<EmbeddingSettings> = {
   weights: ({ inputDim, outputDim }) => [
     { name: 'embeddings', shape: [inputDim, outputDim], trainable: true },
   ],
@@ -55,11 +47,7 @@ export interface MaskingSettings {
 }
 
 /** Steps all of whose features equal mask_value are set to 0; the mask [batch, time] is the second output. */
-export const masking: LayerKind<MaskingSettings> = {
-  names: ['Masking'],
-  supports: 'mask_value',
-  parse: (config) => ({ maskValue: config.number('mask_value', 0) }),
-  masking: () => 'make',
+const masking: LayerKind<MaskingSettings> = {
   outputs: (_settings, inputs) => {
     const { shape } = single(inputs, 3);
     return [float32(shape), mask(shape.slice(0, -1))];
@@ -79,3 +67,5 @@ export const masking: LayerKind<MaskingSettings> = {
     ];
   },
 };
+
+export const embeddingKinds = { Embedding: embedding, Masking: masking };

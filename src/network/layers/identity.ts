@@ -6,27 +6,23 @@ import { float32 } from './kind.js';
 /** Settings of these kinds are an empty object: nothing of them matters at inference. */
 export type IdentitySettings = Readonly<Record<string, never>>;
 
-const IDENTITIES = [
-  'Dropout',
-  'SpatialDropout1D',
-  'SpatialDropout2D',
-  'SpatialDropout3D',
-  'AlphaDropout',
-  'GaussianDropout',
-  'GaussianNoise',
-  'ActivityRegularization',
-  'Identity',
-] as const;
-
-export const identityKinds: readonly LayerKind<IdentitySettings>[] = IDENTITIES.map((name) => ({
-  names: [name],
-  supports: 'does nothing at inference',
-  parse: () => ({}),
-  masking: (_settings, { keras }) => (name === 'Identity' && keras === 2 ? 'drop' : 'pass'),
+const identity: LayerKind<IdentitySettings> = {
   distribute: (settings) => settings,
   outputs: (_settings, inputs) => {
     const { shape, dtype } = single(inputs);
     return [{ ...float32(shape), dtype }];
   },
   run: (_settings, _weights, inputs) => [inputs[0]!],
-}));
+};
+
+export const identityKinds = {
+  Dropout: identity,
+  SpatialDropout1D: identity,
+  SpatialDropout2D: identity,
+  SpatialDropout3D: identity,
+  AlphaDropout: identity,
+  GaussianDropout: identity,
+  GaussianNoise: identity,
+  ActivityRegularization: identity,
+  Identity: identity,
+};

@@ -1,20 +1,9 @@
 /** LayerNormalization, RMSNormalization, GroupNormalization, UnitNormalization: statistics of the sample itself. */
-import type { Config } from '../config.js';
-import { unsupported, wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { known, resolveAxis, single, sizeOf } from '../shapes.js';
-import type { Value } from '../types.js';
+import type { Value } from '../tensors.js';
 import type { Arr, LayerKind, WeightSpec } from './kind.js';
 import { float32 } from './kind.js';
-
-/** One axis or several, increasing once resolved. */
-function parseAxes(config: Config): number[] {
-  const raw = config.raw('axis') ?? -1;
-  const axes = Array.isArray(raw)
-    ? config.intList('axis', { min: -8, max: 8 })
-    : [config.int('axis', -1, { min: -8 })];
-  if (axes.length === 0) throw wrong('axis', 'one axis or more', raw);
-  return axes;
-}
 
 export function resolveAxes(axes: readonly number[], rank: number): number[] {
   const resolved = axes.map((axis) => resolveAxis(axis, rank));
@@ -98,22 +87,7 @@ function runLayerNorm(
 }
 
 /** y = gamma * (x - mean) / sqrt(variance + epsilon) + beta. Weights: gamma and beta, each [extents of the axes]. */
-export const layerNormalization: LayerKind<LayerNormalizationSettings> = {
-  names: ['LayerNormalization'],
-  supports: 'one axis or several, center, scale, epsilon',
-  parse: (config) => {
-    if (config.has('rms_scaling') && config.bool('rms_scaling')) {
-      throw unsupported('rms_scaling', 'true', 'use RMSNormalization');
-    }
-    return {
-      axes: parseAxes(config),
-      epsilon: config.number('epsilon', 1e-3, { min: 0 }),
-      center: config.bool('center', true),
-      scale: config.bool('scale', true),
-      rms: false,
-    };
-  },
-  masking: () => 'pass',
+const layerNormalization: LayerKind<LayerNormalizationSettings> = {
   distribute: distributeAxes,
   weights: ({ axes, center, scale }, inputs) => {
     const shape = axesShape(axes, single(inputs, 2));
@@ -131,17 +105,7 @@ export const layerNormalization: LayerKind<LayerNormalizationSettings> = {
 };
 
 /** y = scale * x / sqrt(mean(x^2) + epsilon). Weights: scale [extents of the axes]. Keras 3 only. */
-export const rmsNormalization: LayerKind<LayerNormalizationSettings> = {
-  names: ['RMSNormalization'],
-  supports: 'one axis or several, epsilon',
-  parse: (config) => ({
-    axes: parseAxes(config),
-    epsilon: config.number('epsilon', 1e-6, { min: 0 }),
-    center: false,
-    scale: true,
-    rms: true,
-  }),
-  masking: () => 'pass',
+const rmsNormalization: LayerKind<LayerNormalizationSettings> = {
   distribute: distributeAxes,
   weights: ({ axes }, inputs) => [
     { name: 'scale', shape: axesShape(axes, single(inputs, 2)), trainable: true },
@@ -168,21 +132,7 @@ export function groupCount({ groups }: GroupNormalizationSettings, channels: num
 }
 
 /** Mean and variance over all axes but the batch, of channels in groups. Weights: gamma, beta, each [channels]. */
-export const groupNormalization: LayerKind<GroupNormalizationSettings> = {
-  names: ['GroupNormalization'],
-  supports: 'groups (-1 too), axis, center, scale, epsilon',
-  parse: (config) => {
-    const groups = config.int('groups', 32, { min: -1 });
-    if (groups === 0) throw wrong('groups', 'a positive number or -1', groups);
-    return {
-      axis: config.int('axis', -1, { min: -8, max: 8 }),
-      groups,
-      epsilon: config.number('epsilon', 1e-3, { min: 0 }),
-      center: config.bool('center', true),
-      scale: config.bool('scale', true),
-    };
-  },
-  masking: () => 'pass',
+const groupNormalization: LayerKind<GroupNormalizationSettings> = {
   weights: (settings, inputs) => {
     const { shape } = single(inputs, 2);
     const channels = known(shape[resolveAxis(settings.axis, shape.length)], 'the channels');
@@ -219,11 +169,7 @@ export interface UnitNormalizationSettings {
 }
 
 /** y = x / sqrt(max(sum of x^2 over the axes, 1e-12)). */
-export const unitNormalization: LayerKind<UnitNormalizationSettings> = {
-  names: ['UnitNormalization'],
-  supports: 'one axis or several',
-  parse: (config) => ({ axes: parseAxes(config) }),
-  masking: () => 'pass',
+const unitNormalization: LayerKind<UnitNormalizationSettings> = {
   distribute: ({ axes }) => ({ axes: axes.map((axis) => (axis < 0 ? axis : axis + 1)) }),
   outputs: ({ axes }, inputs) => {
     const { shape } = single(inputs, 2);
@@ -240,4 +186,11 @@ export const unitNormalization: LayerKind<UnitNormalizationSettings> = {
       { shape: x.shape, data: x.data.map((v, i) => v / Math.sqrt(Math.max(sums[outside[i]!]!, 1e-12))) },
     ];
   },
+};
+
+export const layerNormKinds = {
+  LayerNormalization: layerNormalization,
+  RMSNormalization: rmsNormalization,
+  GroupNormalization: groupNormalization,
+  UnitNormalization: unitNormalization,
 };

@@ -1,7 +1,7 @@
 /** Merging layers: Add, Subtract, Multiply, Average, Maximum, Minimum with broadcasting, and Concatenate. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { resolveAxis, showShape, sizeOf } from '../shapes.js';
-import type { Shape, Value } from '../types.js';
+import type { Shape, Value } from '../tensors.js';
 import type { Arr, LayerKind } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -56,19 +56,15 @@ function broadcastTo(x: Arr, shape: readonly number[]): Float64Array {
 }
 
 function mergeKind(
-  name: string,
   combine: (a: number, b: number) => number,
   finish: (x: number, count: number) => number = (x) => x,
+  most = Infinity,
 ): LayerKind<MergeSettings> {
   return {
-    names: [name],
-    supports: name === 'Subtract' ? 'two inputs, broadcasting' : 'two inputs or more, broadcasting',
-    parse: () => ({}),
-    masking: () => 'merge',
     outputs: (_settings, inputs) => {
       const first = inputs[0];
-      if (first === undefined || inputs.length < 2 || (name === 'Subtract' && inputs.length !== 2)) {
-        const expected = name === 'Subtract' ? 'two inputs' : 'two inputs or more';
+      if (first === undefined || inputs.length < 2 || inputs.length > most) {
+        const expected = most === 2 ? 'two inputs' : 'two inputs or more';
         throw wrong('inputs', expected, `${inputs.length} inputs`);
       }
       return [float32(inputs.slice(1).reduce((shape, input) => broadcast(shape, input.shape), first.shape))];
@@ -84,19 +80,6 @@ function mergeKind(
     },
   };
 }
-
-export const mergeKinds: readonly LayerKind<MergeSettings>[] = [
-  mergeKind('Add', (a, b) => a + b),
-  mergeKind('Subtract', (a, b) => a - b),
-  mergeKind('Multiply', (a, b) => a * b),
-  mergeKind(
-    'Average',
-    (a, b) => a + b,
-    (x, count) => x / count,
-  ),
-  mergeKind('Maximum', Math.max),
-  mergeKind('Minimum', Math.min),
-];
 
 function concatenated(axis: number, inputs: readonly Value[]): Shape {
   const first = inputs[0];
@@ -124,11 +107,7 @@ function concatenated(axis: number, inputs: readonly Value[]): Shape {
   return shape;
 }
 
-export const concatenate: LayerKind<ConcatenateSettings> = {
-  names: ['Concatenate'],
-  supports: 'any axis but the batch',
-  parse: (config) => ({ axis: config.int('axis', -1, { min: -8, max: 8 }) }),
-  masking: () => 'merge',
+const concatenate: LayerKind<ConcatenateSettings> = {
   outputs: ({ axis }, inputs) => [float32(concatenated(axis, inputs))],
   run: ({ axis }, _weights, inputs) => {
     const values = inputs.map((x) => float32(x.shape));
@@ -146,4 +125,21 @@ export const concatenate: LayerKind<ConcatenateSettings> = {
     }
     return [{ shape, data: out }];
   },
+};
+
+export const mergeKinds = {
+  Add: mergeKind((a, b) => a + b),
+  Subtract: mergeKind(
+    (a, b) => a - b,
+    (x) => x,
+    2,
+  ),
+  Multiply: mergeKind((a, b) => a * b),
+  Average: mergeKind(
+    (a, b) => a + b,
+    (x, count) => x / count,
+  ),
+  Maximum: mergeKind(Math.max),
+  Minimum: mergeKind(Math.min),
+  Concatenate: concatenate,
 };

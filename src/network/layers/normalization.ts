@@ -1,6 +1,5 @@
 /** BatchNormalization, Normalization and Rescaling: affine maps at inference. */
-import type { Config } from '../config.js';
-import { unsupported, wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { known, resolveAxis, single, sizeOf } from '../shapes.js';
 import type { Arr, LayerKind, WeightSpec } from './kind.js';
 import { float32 } from './kind.js';
@@ -25,30 +24,11 @@ export function affineAlong(axis: number, x: Arr, scale: ArrayLike<number>, offs
   return { shape: x.shape, data: out };
 }
 
-/** One axis, as a number or a list of one. */
-function oneAxis(config: Config, fallback: number): number {
-  const axis = config.raw('axis') ?? fallback;
-  const one: unknown = Array.isArray(axis) && axis.length === 1 ? axis[0] : axis;
-  if (typeof one !== 'number' || !Number.isInteger(one)) {
-    throw unsupported('axis', 'other than one axis', 'normalise over one axis');
-  }
-  return one;
-}
-
 /**
  * y = gamma * (x - moving_mean) / sqrt(moving_variance + epsilon) + beta.
  * Weights, each [extent of axis]: gamma if scale, beta if center, moving_mean, moving_variance.
  */
-export const batchNormalization: LayerKind<BatchNormalizationSettings> = {
-  names: ['BatchNormalization', 'BatchNormalizationV2', 'BatchNormalizationV1', 'SyncBatchNormalization'],
-  supports: 'any axis but the batch, center, scale, epsilon',
-  parse: (config) => ({
-    axis: oneAxis(config, -1),
-    epsilon: config.number('epsilon', 1e-3, { min: 0 }),
-    center: config.bool('center', true),
-    scale: config.bool('scale', true),
-  }),
-  masking: () => 'pass',
+const batchNormalization: LayerKind<BatchNormalizationSettings> = {
   distribute: (settings) => ({ ...settings, axis: settings.axis < 0 ? settings.axis : settings.axis + 1 }),
   weights: ({ axis, center, scale }, inputs) => {
     const { shape } = single(inputs, 2);
@@ -90,16 +70,6 @@ export interface NormalizationSettings {
 /** Keras divides by max(sqrt(variance), 1e-7). */
 export const NORMALIZATION_EPSILON = 1e-7;
 
-function numbers(config: Config, key: string): readonly number[] | null {
-  const value = config.raw(key);
-  if (value === undefined) return null;
-  const flat: unknown[] = Array.isArray(value) ? value.flat(8) : [value];
-  for (const x of flat) {
-    if (typeof x !== 'number' || !Number.isFinite(x)) throw wrong(key, 'finite numbers', value);
-  }
-  return flat as number[];
-}
-
 /** The scale and offset of each index along the axis (one of each where the axis is null). */
 export function normalizationAffine(
   settings: NormalizationSettings,
@@ -120,26 +90,7 @@ export function normalizationAffine(
 }
 
 /** y = (x - mean) / max(sqrt(variance), 1e-7), or its inverse. Weights: mean, variance, each [extent of axis]; count. */
-export const normalization: LayerKind<NormalizationSettings> = {
-  names: ['Normalization'],
-  supports: 'one kept axis or none, invert, mean and variance adapted or given',
-  parse: (config) => {
-    const raw = config.raw('axis');
-    const none = raw === undefined || (Array.isArray(raw) && raw.length === 0);
-    const settings = {
-      axis: none ? null : oneAxis(config, -1),
-      invert: config.bool('invert', false),
-      mean: numbers(config, 'mean'),
-      variance: numbers(config, 'variance'),
-    };
-    if ((settings.mean === null) !== (settings.variance === null)) {
-      throw wrong('variance', 'mean and variance both given or both adapted', settings.variance);
-    }
-    if (settings.variance?.some((v) => v < 0))
-      throw wrong('variance', 'numbers of at least 0', settings.variance);
-    return settings;
-  },
-  masking: (_settings, { keras }) => (keras === 2 ? 'drop' : 'pass'),
+const normalization: LayerKind<NormalizationSettings> = {
   weights: ({ axis, mean }, inputs) => {
     if (mean !== null) return [];
     const { shape } = single(inputs, 2);
@@ -176,11 +127,7 @@ export interface RescalingSettings {
 }
 
 /** y = x * scale + offset. */
-export const rescaling: LayerKind<RescalingSettings> = {
-  names: ['Rescaling'],
-  supports: 'numbers, or one for each channel',
-  parse: (config) => ({ scale: numbers(config, 'scale') ?? [1], offset: numbers(config, 'offset') ?? [0] }),
-  masking: (_settings, { keras }) => (keras === 2 ? 'drop' : 'pass'),
+const rescaling: LayerKind<RescalingSettings> = {
   distribute: (settings) => settings,
   outputs: ({ scale, offset }, inputs) => {
     const { shape } = single(inputs);
@@ -198,4 +145,10 @@ export const rescaling: LayerKind<RescalingSettings> = {
       given.length === 1 ? Array<number>(extent).fill(given[0]!) : given;
     return [affineAlong(x.shape.length - 1, x, expand(scale), expand(offset))];
   },
+};
+
+export const normalizationKinds = {
+  BatchNormalization: batchNormalization,
+  Normalization: normalization,
+  Rescaling: rescaling,
 };

@@ -1,7 +1,7 @@
 /** Poolings over one or two spatial axes, and global ones. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import type { Padding, Window } from '../geometry.js';
-import { padBefore, requireChannelsLast, windowExtent } from '../geometry.js';
+import { padBefore, windowExtent } from '../geometry.js';
 import { single, sizeOf } from '../shapes.js';
 import { windowsOf } from './conv.js';
 import type { Arr, LayerKind } from './kind.js';
@@ -57,16 +57,7 @@ function pool(x: Arr, windows: readonly Window[], average: boolean): Arr {
 }
 
 function poolingKind(rank: 1 | 2, average: boolean): LayerKind<PoolingSettings> {
-  const name = average ? 'Average' : 'Max';
   return {
-    names: [`${name}Pooling${rank}D`, `${average ? 'Avg' : 'Max'}Pool${rank}D`],
-    supports: 'pool_size, strides, valid and same padding; channels_last',
-    parse: (config) => {
-      requireChannelsLast(config);
-      const poolSize = config.ints('pool_size', rank, 2);
-      const strides = config.has('strides') ? config.ints('strides', rank) : poolSize;
-      return { poolSize, strides, padding: config.oneOf('padding', ['valid', 'same'], 'valid') };
-    },
     outputs: (settings, inputs) => {
       const { shape } = single(inputs, rank + 2, rank + 2);
       const extents = poolingWindows(settings).map((window, i) => {
@@ -85,16 +76,8 @@ export interface GlobalPoolingSettings {
 }
 
 function globalKind(rank: 1 | 2, average: boolean): LayerKind<GlobalPoolingSettings> {
-  const name = average ? 'Average' : 'Max';
   const masked = average && rank === 1;
   return {
-    names: [`Global${name}Pooling${rank}D`, `Global${average ? 'Avg' : 'Max'}Pool${rank}D`],
-    supports: `keepdims; channels_last${masked ? '; the mean leaves masked steps out' : ''}`,
-    masking: () => (masked ? 'take' : 'drop'),
-    parse: (config) => {
-      requireChannelsLast(config);
-      return { keepDims: config.bool('keepdims', false) };
-    },
     outputs: ({ keepDims }, inputs) => {
       const { shape } = single(masked ? inputs.slice(0, 1) : inputs, rank + 2, rank + 2);
       return [
@@ -130,16 +113,13 @@ function globalKind(rank: 1 | 2, average: boolean): LayerKind<GlobalPoolingSetti
   };
 }
 
-export const poolingKinds: readonly LayerKind<PoolingSettings>[] = [
-  poolingKind(1, false),
-  poolingKind(2, false),
-  poolingKind(1, true),
-  poolingKind(2, true),
-];
-
-export const globalPoolingKinds: readonly LayerKind<GlobalPoolingSettings>[] = [
-  globalKind(1, false),
-  globalKind(2, false),
-  globalKind(1, true),
-  globalKind(2, true),
-];
+export const poolingKinds = {
+  MaxPooling1D: poolingKind(1, false),
+  MaxPooling2D: poolingKind(2, false),
+  AveragePooling1D: poolingKind(1, true),
+  AveragePooling2D: poolingKind(2, true),
+  GlobalMaxPooling1D: globalKind(1, false),
+  GlobalMaxPooling2D: globalKind(2, false),
+  GlobalAveragePooling1D: globalKind(1, true),
+  GlobalAveragePooling2D: globalKind(2, true),
+};

@@ -1,5 +1,5 @@
 /** PReLU: a learned slope for each position, or shared along axes. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { known, resolveAxis, single } from '../shapes.js';
 import type { LayerKind } from './kind.js';
 import { float32 } from './kind.js';
@@ -10,17 +10,7 @@ export interface PReLUSettings {
 }
 
 /** y = x where x > 0, alpha * x elsewhere. Weights: alpha, the sample's shape with 1 for shared axes. */
-export const prelu: LayerKind<PReLUSettings> = {
-  names: ['PReLU'],
-  supports: 'shared_axes',
-  parse: (config) => {
-    if (!config.has('shared_axes')) return { sharedAxes: [] };
-    const one = config.raw('shared_axes');
-    return {
-      sharedAxes: typeof one === 'number' ? [config.int('shared_axes')] : config.intList('shared_axes'),
-    };
-  },
-  masking: () => 'pass',
+const prelu: LayerKind<PReLUSettings> = {
   weights: ({ sharedAxes }, inputs) => {
     const { shape } = single(inputs, 2);
     sharedAxes.forEach((axis) => resolveAxis(axis, shape.length, 'shared_axes'));
@@ -47,3 +37,5 @@ export const prelu: LayerKind<PReLUSettings> = {
     return [{ shape, data: out }];
   },
 };
+
+export const preluKinds = { PReLU: prelu };

@@ -1,11 +1,9 @@
 /** SimpleRNN, LSTM and GRU over [batch, time, features]. */
 import type { Activation } from '../activations.js';
-import { parseActivation, scalarFunction } from '../activations.js';
-import type { Config } from '../config.js';
-import { unsupported, wrong } from '../config.js';
+import { scalarFunction } from '../activations.js';
+import { wrong } from '../untrusted.js';
 import { known, showShape } from '../shapes.js';
-import type { Value } from '../types.js';
-import { activationLayer } from './activation.js';
+import type { Value } from '../tensors.js';
 import type { Arr, LayerKind, WeightSpec, Weights } from './kind.js';
 import { float32 } from './kind.js';
 
@@ -35,34 +33,6 @@ export interface RecurrentSettings {
 
 /** Gates, in the order of the columns: LSTM i, f, c, o; GRU z, r, h. */
 const GATES: Readonly<Record<RecurrentName, number>> = { SimpleRNN: 1, LSTM: 4, GRU: 3 };
-
-function parseRecurrent(config: Config, cell: RecurrentName): RecurrentSettings {
-  for (const key of ['stateful', 'time_major']) {
-    if (config.has(key) && config.bool(key)) {
-      throw unsupported(key, 'true', `save the model with ${key}=False`);
-    }
-  }
-  const { keras, tfjs } = config.origin;
-  const activation = (key: string, fallback: string): Activation => {
-    const parsed = parseActivation(config, key, fallback, activationLayer);
-    scalarFunction(parsed);
-    return parsed;
-  };
-  return {
-    cell,
-    units: config.int('units'),
-    activation: activation('activation', 'tanh'),
-    recurrentActivation: activation('recurrent_activation', tfjs ? 'hard_sigmoid' : 'sigmoid'),
-    useBias: config.bool('use_bias', true),
-    returnSequences: config.bool('return_sequences', false),
-    returnState: config.bool('return_state', false),
-    goBackwards: config.bool('go_backwards', false),
-    zeroOutputForMask: config.bool('zero_output_for_mask', false),
-    // Files of Keras before 2.1 and of tfjs say nothing: there is no other way in them.
-    resetAfter: cell === 'GRU' && config.bool('reset_after', keras === 3),
-    masked: false,
-  };
-}
 
 /** kernel [in, g * units], recurrent_kernel [units, g * units], bias [g * units] ([2, g * units]: GRU with resetAfter). */
 export function recurrentWeights(settings: RecurrentSettings, features: number): WeightSpec[] {
@@ -217,30 +187,17 @@ export function runRecurrent(
   return settings.returnState ? [out, ...lasts.map((data) => ({ shape: [batch, units], data }))] : [out];
 }
 
-function recurrentKind(cell: RecurrentName): LayerKind<RecurrentSettings> {
-  return {
-    names: [cell],
-    supports: `return_sequences, return_state, initial_state, go_backwards, masks${
-      cell === 'GRU' ? ', reset_after both ways' : ''
-    }; not stateful`,
-    parse: (config) => parseRecurrent(config, cell),
-    masking: ({ returnSequences }) => (returnSequences ? 'take-and-pass' : 'take'),
-    withMasks: (settings, [masked]) => ({ ...settings, masked: masked === true }),
-    tensorArguments: ['initial_state'],
-    weights: (settings, inputs) => {
-      const { x } = recurrentInputs(settings, inputs);
-      return recurrentWeights(settings, known(x.shape[2], 'the features of the input'));
-    },
-    outputs: (settings, inputs) => recurrentOutputs(settings, inputs),
-    run: (settings, weights, inputs) => {
-      const { x, states, mask } = recurrentInputs(settings, inputs);
-      return runRecurrent(settings, weights, x, states, mask);
-    },
-  };
-}
+const recurrent: LayerKind<RecurrentSettings> = {
+  weights: (settings, inputs) => {
+    const { x } = recurrentInputs(settings, inputs);
+    return recurrentWeights(settings, known(x.shape[2], 'the features of the input'));
+  },
+  outputs: (settings, inputs) => recurrentOutputs(settings, inputs),
+  run: (settings, weights, inputs) => {
+    const { x, states, mask } = recurrentInputs(settings, inputs);
+    return runRecurrent(settings, weights, x, states, mask);
+  },
+};
 
-export const recurrentKinds: readonly LayerKind<RecurrentSettings>[] = [
-  recurrentKind('SimpleRNN'),
-  recurrentKind('LSTM'),
-  recurrentKind('GRU'),
-];
+/** Told apart by `settings.cell`, too. */
+export const recurrentKinds = { SimpleRNN: recurrent, LSTM: recurrent, GRU: recurrent };

@@ -1,75 +1,75 @@
-/** The one list of layer kinds. */
-import { activationKinds } from './activation.js';
-import { multiHeadAttention } from './attention.js';
-import {
-  conv1d,
-  conv2d,
-  depthwiseConv1d,
-  depthwiseConv2d,
-  separableConv1d,
-  separableConv2d,
-} from './conv.js';
-import { conv1dTranspose, conv2dTranspose } from './conv-transpose.js';
-import { dense } from './dense.js';
-import { dot } from './dot.js';
-import { embedding, masking } from './embedding.js';
-import { identityKinds } from './identity.js';
-import type { LayerKind } from './kind.js';
-import { groupNormalization, layerNormalization, rmsNormalization, unitNormalization } from './layer-norm.js';
-import { concatenate, mergeKinds } from './merge.js';
-import { batchNormalization, normalization, rescaling } from './normalization.js';
-import { globalPoolingKinds, poolingKinds } from './pooling.js';
-import { prelu } from './prelu.js';
-import { recurrentKinds } from './recurrent.js';
-import { flatten, permute, repeatVector, reshape } from './reshape.js';
-import { borderKinds, upSamplingKinds } from './spatial.js';
-import { bidirectional, timeDistributed } from './wrappers.js';
+/** All layer kinds, each with the type of its settings. */
+import type { Value } from '../tensors.js';
+import type { Arr, LayerKind, WeightSpec, Weights } from './kind.js';
+import { STEP_KINDS, type StepKind, type StepSettings } from './list.js';
+import { timeDistributed, type TimeDistributedSettings } from './time-distributed.js';
 
-// Settings flow from a kind's own parse to its own functions only, so their type may be forgotten here.
-type AnyKind = LayerKind<unknown>;
+/** The settings of a layer, by its kind. */
+export interface Settings extends StepSettings {
+  readonly TimeDistributed: TimeDistributedSettings;
+}
 
-export const layerKinds: readonly AnyKind[] = [
-  dense,
-  ...activationKinds,
-  prelu,
-  ...identityKinds,
-  flatten,
-  reshape,
-  permute,
-  repeatVector,
-  batchNormalization,
-  layerNormalization,
-  rmsNormalization,
-  groupNormalization,
-  unitNormalization,
-  normalization,
-  rescaling,
-  ...mergeKinds,
-  concatenate,
-  dot,
-  conv1d,
-  conv2d,
-  conv1dTranspose,
-  conv2dTranspose,
-  depthwiseConv1d,
-  depthwiseConv2d,
-  separableConv1d,
-  separableConv2d,
-  ...poolingKinds,
-  ...globalPoolingKinds,
-  ...borderKinds,
-  ...upSamplingKinds,
-  embedding,
-  masking,
-  ...recurrentKinds,
-  bidirectional,
-  timeDistributed,
-  multiHeadAttention,
-];
+export type Kind = keyof Settings;
 
-const byName = new Map(layerKinds.flatMap((kind) => kind.names.map((name) => [name, kind] as const)));
+export const LAYER_KINDS: { readonly [K in Kind]: LayerKind<Settings[K]> } = {
+  ...STEP_KINDS,
+  TimeDistributed: timeDistributed,
+};
 
-/** The kind of a Keras class name, or undefined. */
-export function layerKind(className: string): AnyKind | undefined {
-  return byName.get(className);
+/** A kind with settings of that kind. */
+export type Typed<K extends Kind = Kind> = {
+  readonly [P in K]: { readonly kind: P; readonly settings: Settings[P] };
+}[K];
+
+export function isKind(name: string): name is Kind {
+  return Object.hasOwn(LAYER_KINDS, name);
+}
+
+/** Every kind, in the order of the list. */
+export const KINDS: readonly Kind[] = Object.keys(LAYER_KINDS).filter(isKind);
+
+/** TypeScript does not follow that the two belong together once K is a union; each caller has them from one K. */
+export function typed<K extends Kind>(kind: K, settings: Settings[K]): Typed<K> {
+  return { kind, settings } as unknown as Typed<K>;
+}
+
+/** The layer inside TimeDistributed. */
+export function insideOf({ inner, settings }: TimeDistributedSettings): Typed<StepKind> {
+  return { kind: inner, settings } as Typed<StepKind>;
+}
+
+/** The settings of TimeDistributed around a layer. */
+export function around({ kind, settings }: Typed<StepKind>): TimeDistributedSettings {
+  return { inner: kind, settings } as TimeDistributedSettings;
+}
+
+/** Whether it may stand inside TimeDistributed. */
+export function mayRepeat(layer: Typed): layer is Typed<StepKind> {
+  return layer.kind !== 'TimeDistributed';
+}
+
+export function weightsOf<K extends Kind>(
+  { kind, settings }: Typed<K>,
+  inputs: readonly Value[],
+): WeightSpec[] {
+  return LAYER_KINDS[kind].weights?.(settings, inputs) ?? [];
+}
+
+export function outputsOf<K extends Kind>({ kind, settings }: Typed<K>, inputs: readonly Value[]): Value[] {
+  return LAYER_KINDS[kind].outputs(settings, inputs);
+}
+
+/** The plain reference of one call. */
+export function runLayer<K extends Kind>(
+  { kind, settings }: Typed<K>,
+  weights: Weights,
+  inputs: readonly Arr[],
+): Arr[] {
+  return LAYER_KINDS[kind].run(settings, weights, inputs);
+}
+
+/** Settings with which the kind, called on [batch, time, ...], does what TimeDistributed would; else undefined. */
+export function distributed<K extends Kind>({ kind, settings }: Typed<K>): Typed<K> | undefined {
+  const direct = LAYER_KINDS[kind].distribute?.(settings);
+  return direct === undefined ? undefined : typed(kind, direct);
 }

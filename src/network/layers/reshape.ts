@@ -1,5 +1,5 @@
 /** Flatten, Reshape, Permute, RepeatVector: other shapes of the same numbers. */
-import { wrong } from '../config.js';
+import { wrong } from '../untrusted.js';
 import { featuresOf, showShape, single, sizeOf } from '../shapes.js';
 import type { LayerKind } from './kind.js';
 import { float32 } from './kind.js';
@@ -7,13 +7,7 @@ import { float32 } from './kind.js';
 /** Flatten: [B, ...] to [B, features], row-major. A vector [B] becomes [B, 1]. No settings. */
 export type FlattenSettings = Readonly<Record<string, never>>;
 
-export const flatten: LayerKind<FlattenSettings> = {
-  names: ['Flatten'],
-  supports: 'channels_last',
-  parse: (config) => {
-    config.oneOf('data_format', ['channels_last'], 'channels_last');
-    return {};
-  },
+const flatten: LayerKind<FlattenSettings> = {
   outputs: (_settings, inputs) => {
     const { shape, dtype } = single(inputs);
     return [{ shape: [shape[0] ?? null, featuresOf(shape)], dtype }];
@@ -29,16 +23,7 @@ export interface ReshapeSettings {
   readonly targetShape: readonly number[];
 }
 
-export const reshape: LayerKind<ReshapeSettings> = {
-  names: ['Reshape'],
-  supports: 'target_shape with at most one -1',
-  parse: (config) => {
-    const targetShape = config.intList('target_shape', { min: -1 });
-    if (targetShape.includes(0) || targetShape.filter((extent) => extent === -1).length > 1) {
-      throw wrong('target_shape', 'positive extents and at most one -1', targetShape);
-    }
-    return { targetShape };
-  },
+const reshape: LayerKind<ReshapeSettings> = {
   outputs: ({ targetShape }, inputs) => {
     const { shape, dtype } = single(inputs);
     const features = featuresOf(shape);
@@ -69,15 +54,7 @@ export interface PermuteSettings {
   readonly dims: readonly number[];
 }
 
-export const permute: LayerKind<PermuteSettings> = {
-  names: ['Permute'],
-  supports: 'any permutation',
-  parse: (config) => {
-    const dims = config.intList('dims');
-    const sorted = [...dims].sort((a, b) => a - b);
-    if (!sorted.every((axis, i) => axis === i + 1)) throw wrong('dims', 'a permutation of 1, 2, ...', dims);
-    return { dims };
-  },
+const permute: LayerKind<PermuteSettings> = {
   outputs: ({ dims }, inputs) => {
     const { shape, dtype } = single(inputs, dims.length + 1, dims.length + 1);
     return [{ shape: [shape[0] ?? null, ...dims.map((axis) => shape[axis] ?? null)], dtype }];
@@ -105,10 +82,7 @@ export interface RepeatVectorSettings {
 }
 
 /** [B, F] to [B, n, F]. */
-export const repeatVector: LayerKind<RepeatVectorSettings> = {
-  names: ['RepeatVector'],
-  supports: 'n',
-  parse: (config) => ({ n: config.int('n') }),
+const repeatVector: LayerKind<RepeatVectorSettings> = {
   outputs: ({ n }, inputs) => {
     const { shape, dtype } = single(inputs, 2, 2);
     return [{ shape: [shape[0] ?? null, n, shape[1] ?? null], dtype }];
@@ -123,4 +97,11 @@ export const repeatVector: LayerKind<RepeatVectorSettings> = {
     }
     return [{ shape: [batch, n, features], data: out }];
   },
+};
+
+export const reshapeKinds = {
+  Flatten: flatten,
+  Reshape: reshape,
+  Permute: permute,
+  RepeatVector: repeatVector,
 };

@@ -1,8 +1,5 @@
 /** ZeroPadding, Cropping and UpSampling over one or two spatial axes. */
-import { describe } from '../../errors.js';
-import type { Config } from '../config.js';
-import { unsupported, wrong } from '../config.js';
-import { requireChannelsLast } from '../geometry.js';
+import { wrong } from '../untrusted.js';
 import { single, sizeOf } from '../shapes.js';
 import type { Arr, LayerKind } from './kind.js';
 import { float32 } from './kind.js';
@@ -11,29 +8,6 @@ import { float32 } from './kind.js';
 export interface BorderSettings {
   /** [before, after] for each spatial axis. */
   readonly amounts: readonly (readonly [number, number])[];
-}
-
-/** One number for all; one an axis; or [before, after] an axis. One axis: a number or [before, after]. */
-function parseAmounts(config: Config, key: string, rank: 1 | 2): BorderSettings {
-  const value = config.raw(key) ?? 1;
-  const amount = (x: unknown): number => {
-    if (typeof x !== 'number' || !Number.isSafeInteger(x) || x < 0 || x > 2 ** 31 - 1) {
-      throw wrong(key, 'integers of at least 0', value);
-    }
-    return x;
-  };
-  const pair = (x: unknown): [number, number] => {
-    if (!Array.isArray(x)) return [amount(x), amount(x)];
-    if (x.length !== 2) throw wrong(key, '[before, after]', value);
-    return [amount(x[0]), amount(x[1])];
-  };
-  if (rank === 1) {
-    const one: unknown = Array.isArray(value) && value.length === 1 ? value[0] : value;
-    return { amounts: [pair(one)] };
-  }
-  if (!Array.isArray(value)) return { amounts: [pair(value), pair(value)] };
-  if (value.length !== 2) throw wrong(key, 'two amounts or pairs', value);
-  return { amounts: [pair(value[0]), pair(value[1])] };
 }
 
 /** Moves an array into another of given spatial extents: out[o] = x[o + shift], 0 where there is none. */
@@ -66,12 +40,6 @@ function borderKind(rank: 1 | 2, crop: boolean): LayerKind<BorderSettings> {
     return output;
   };
   return {
-    names: [`${crop ? 'Cropping' : 'ZeroPadding'}${rank}D`],
-    supports: 'any amount on each side; channels_last',
-    parse: (config) => {
-      requireChannelsLast(config);
-      return parseAmounts(config, crop ? 'cropping' : 'padding', rank);
-    },
     outputs: ({ amounts }, inputs) => {
       const { shape } = single(inputs, rank + 2, rank + 2);
       const extents = amounts.map((amount, i) => {
@@ -147,20 +115,6 @@ function upSample(x: Arr, { size, interpolation, halfPixelCenters }: UpSamplingS
 
 function upSamplingKind(rank: 1 | 2): LayerKind<UpSamplingSettings> {
   return {
-    names: [`UpSampling${rank}D`],
-    supports: rank === 1 ? 'size' : 'size; nearest and bilinear; channels_last',
-    parse: (config) => {
-      requireChannelsLast(config);
-      const interpolation = config.raw('interpolation') ?? 'nearest';
-      if (interpolation !== 'nearest' && (interpolation !== 'bilinear' || rank === 1)) {
-        throw unsupported('interpolation', describe(interpolation), 'use nearest or bilinear');
-      }
-      return {
-        size: config.ints('size', rank, 2),
-        interpolation,
-        halfPixelCenters: !config.origin.tfjs,
-      };
-    },
     outputs: ({ size }, inputs) => {
       const { shape } = single(inputs, rank + 2, rank + 2);
       const extents = size.map((factor, i) => {
@@ -173,14 +127,11 @@ function upSamplingKind(rank: 1 | 2): LayerKind<UpSamplingSettings> {
   };
 }
 
-export const borderKinds: readonly LayerKind<BorderSettings>[] = [
-  borderKind(1, false),
-  borderKind(2, false),
-  borderKind(1, true),
-  borderKind(2, true),
-];
-
-export const upSamplingKinds: readonly LayerKind<UpSamplingSettings>[] = [
-  upSamplingKind(1),
-  upSamplingKind(2),
-];
+export const spatialKinds = {
+  ZeroPadding1D: borderKind(1, false),
+  ZeroPadding2D: borderKind(2, false),
+  Cropping1D: borderKind(1, true),
+  Cropping2D: borderKind(2, true),
+  UpSampling1D: upSamplingKind(1),
+  UpSampling2D: upSamplingKind(2),
+};

@@ -1,38 +1,12 @@
-/**
- * Reading a layer's config, which is untrusted JSON: own properties only, each checked as it is read.
- */
-import { EspalierError, describe, invalid } from '../errors.js';
+/** Reading a layer's Keras config, which is untrusted JSON: own properties only, each checked as it is read. */
+import { describe } from '../errors.js';
+import { MAX_EXTENT, isRecord, own, unsupported, wrong } from '../network/untrusted.js';
 
 /** Which library wrote a config: defaults and meanings differ (hard_sigmoid, LeakyReLU, GRU). */
 export interface Origin {
   /** The Keras generation whose meaning holds. tfjs-layers follows Keras 2. */
   readonly keras: 2 | 3;
   readonly tfjs: boolean;
-}
-
-/** The largest extent, unit count or product of extents of one sample that is taken: 2^31 - 1. */
-export const MAX_EXTENT = 2 ** 31 - 1;
-
-export function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
-}
-
-/** The own property of a parsed JSON object, or undefined: never one of Object.prototype. */
-export function own(object: Record<string, unknown>, key: string): unknown {
-  return Object.hasOwn(object, key) ? object[key] : undefined;
-}
-
-/** INVALID_MODEL with the parameter, what was expected and what came. */
-export function wrong(parameter: string, expected: string, received: unknown): EspalierError {
-  return invalid('INVALID_MODEL', parameter, expected, received);
-}
-
-/** UNSUPPORTED_LAYER: the file may be right, but this is not supported; the message says what would help. */
-export function unsupported(parameter: string, what: string, help: string): EspalierError {
-  return new EspalierError('UNSUPPORTED_LAYER', `${parameter}: ${what} is not supported; ${help}`, {
-    parameter,
-    received: what,
-  });
 }
 
 export interface NumberRange {
@@ -126,4 +100,21 @@ function checkInts(key: string, list: unknown[], { min = 1, max = MAX_EXTENT }: 
     }
   }
   return list as number[];
+}
+
+/** data_format: only channels_last, the format in which TensorFlow on a CPU computes. */
+export function requireChannelsLast(config: Config): void {
+  const format = config.raw('data_format') ?? 'channels_last';
+  if (format === 'channels_first') {
+    throw unsupported('data_format', 'channels_first', 'save the model with data_format="channels_last"');
+  }
+  if (format !== 'channels_last') throw wrong('data_format', 'channels_last', format);
+}
+
+/** The config of a wrapped layer: its class name and its own config. */
+export function wrappedLayer(config: Config, key: string): { className: string; config: Config } {
+  const value = config.raw(key);
+  const className = isRecord(value) ? own(value, 'class_name') : undefined;
+  if (typeof className !== 'string') throw wrong(key, 'a serialised layer', value);
+  return { className, config: config.child(key).child('config') };
 }
