@@ -24,7 +24,12 @@ const ROOMS = [
     'errors',
   ],
   ['file', 'Program or Network ↔ `.esp`', 'errors safetensors network program'],
-  ['import', 'model files of each source format → Network', 'errors network'],
+  [
+    'keras',
+    'layers ↔ the configs of Keras and tfjs, in each dialect; `layers/`: one file a layer kind',
+    'errors network',
+  ],
+  ['import', 'model files of each source format → Network', 'errors network keras'],
   ['reference', 'plain executor of a Network: the oracle of the tests', 'errors network'],
   [
     'compile',
@@ -34,7 +39,7 @@ const ROOMS = [
   [
     'export',
     'Network or Program → Keras 2, tfjs and ONNX, read again and compared before anyone else reads it',
-    'errors files network program import file',
+    'errors files network program file keras import',
   ],
   ['engine', 'the addon, finding it, `Model`', 'errors package network program file'],
   [

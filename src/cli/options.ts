@@ -27,7 +27,7 @@ export function valuesOption(text: string): ValueFormat {
 }
 
 /** A parser of sizes: bytes, or a number with K, M or G (of 1024), as in 512M. */
-export function sizeOption(name: string) {
+function sizeOption(name: string) {
   return (text: string): number => {
     const [, number, unit = ''] = /^(\d+(?:\.\d+)?)([KMG]?)(?:i?B)?$/i.exec(text.trim()) ?? [];
     const bytes = Number(number) * 1024 ** ['', 'K', 'M', 'G'].indexOf(unit.toUpperCase());

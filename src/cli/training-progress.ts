@@ -13,7 +13,7 @@ function duration(seconds: number): string {
 }
 
 /** "epoch  3/35  loss 0.0123  validation RMSE 9.876  sparsity 45.0 %  best  2.1 s, 1 min 07 s left". */
-export function epochLine(report: EpochReport, left: number): string {
+function epochLine(report: EpochReport, left: number): string {
   const { epoch, epochs, loss, validationRmse, sparsity, best, seconds } = report;
   const parts = [
     `epoch ${String(epoch).padStart(String(epochs).length)}/${epochs}`,

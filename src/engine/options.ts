@@ -78,7 +78,7 @@ export function valueFormat(value: unknown, parameter = 'values'): ValueFormat {
   return known;
 }
 
-export function defaultThreads(): number {
+function defaultThreads(): number {
   if (!isMainThread) return 1;
   const logical = availableParallelism();
   return Math.max(1, Math.min(DEFAULT_MOST_THREADS, hasSiblings() ? Math.floor(logical / 2) : logical));

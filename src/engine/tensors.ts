@@ -193,7 +193,7 @@ function batchOf(port: PortInfo, length: number, shape: unknown): number {
   return batch;
 }
 
-export function shapeText(port: ProgramPort): string {
+function shapeText(port: ProgramPort): string {
   return `[${['batch', ...port.shape.slice(1).map((extent) => extent ?? 'any')].join(', ')}]`;
 }
 

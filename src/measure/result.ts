@@ -18,7 +18,7 @@ const interval = z
   .object({ ratio: z.number(), low: z.number(), high: z.number() })
   .describe('a ratio of medians and its 95 % bootstrap confidence interval over rounds');
 
-export const machineSchema = z.object({
+const machineSchema = z.object({
   cpu: z.string(),
   architecture: z.string(),
   cores: count,

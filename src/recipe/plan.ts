@@ -108,7 +108,7 @@ export function layerRecipeOf(recipe: Recipe, name: string): LayerRecipe | null 
 }
 
 /** The sparsity of a layer: its own, or the recipe's; undefined if neither tells. */
-export function targetOf(recipe: Recipe, own: LayerRecipe): number | undefined {
+function targetOf(recipe: Recipe, own: LayerRecipe): number | undefined {
   const pair = own.sparsityMByN ?? (own.sparsity === undefined ? recipe.sparsityMByN : undefined);
   if (pair) requireMByN(pair);
   return pair ? pair[0] / pair[1] : (own.sparsity ?? recipe.sparsity);

@@ -91,7 +91,7 @@ export async function modelWithData(source: RunSource): Promise<ModelWithData> {
 }
 
 /** The policy of a recipe; null where all layers are pruned. */
-export function policyOf({ policy, sparsity }: Recipe): (PruningPolicy & Partial<PruneForLatency>) | null {
+function policyOf({ policy, sparsity }: Recipe): (PruningPolicy & Partial<PruneForLatency>) | null {
   if (policy === undefined) return null;
   if (policy === 'PruneForLatencyOnXNNPack') return new PruneForLatencyOnXNNPack();
   const given: { sparsity?: number; batch?: number; gain?: number } =

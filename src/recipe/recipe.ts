@@ -10,10 +10,10 @@ import { z } from 'zod';
 import { EspalierError, invalid } from '../errors.js';
 import { DECAYS } from '../train/learning-rate.js';
 
-export const SCHEDULE_KINDS = ['polynomial', 'cubic', 'linear', 'one-cycle', 'constant'] as const;
+const SCHEDULE_KINDS = ['polynomial', 'cubic', 'linear', 'one-cycle', 'constant'] as const;
 export type ScheduleKind = (typeof SCHEDULE_KINDS)[number];
-export const POLICIES = ['PruneForLatencyOnXNNPack', 'PruneForLatency'] as const;
-export const METHODS = ['magnitude', 'activation-aware'] as const;
+const POLICIES = ['PruneForLatencyOnXNNPack', 'PruneForLatency'] as const;
+const METHODS = ['magnitude', 'activation-aware'] as const;
 
 /** What holds where a recipe does not tell. */
 export const RECIPE_DEFAULTS = {

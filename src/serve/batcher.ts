@@ -367,7 +367,7 @@ function gather(
 }
 
 /** One output of what a model answered, in any of the forms of the contract. */
-export function outputOf(
+function outputOf(
   answer: unknown,
   ports: readonly ServedPort[],
   index: number,

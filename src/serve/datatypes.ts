@@ -13,7 +13,7 @@ interface DatatypeRule {
   readonly range?: readonly [number, number];
 }
 
-export const DATATYPES: Readonly<Record<Datatype, DatatypeRule>> = {
+const DATATYPES: Readonly<Record<Datatype, DatatypeRule>> = {
   BOOL: { bytes: 1, range: [0, 1] },
   UINT8: { bytes: 1, range: [0, 255] },
   UINT16: { bytes: 2, range: [0, 65535] },
@@ -156,7 +156,7 @@ function exactlyBig(
 }
 
 /** IEEE 754 binary16 to a number: every one is a float32. */
-export function halfToNumber(bits: number): number {
+function halfToNumber(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1;
   const exponent = (bits >> 10) & 0x1f;
   const fraction = bits & 0x3ff;

@@ -103,7 +103,7 @@ function parametersOf(
   return entries.length === 0 ? undefined : checkParameters(Object.fromEntries(entries), label);
 }
 
-export function toParameters(parameters: Parameters | undefined): Record<string, InferParameter> | undefined {
+function toParameters(parameters: Parameters | undefined): Record<string, InferParameter> | undefined {
   if (parameters === undefined) return undefined;
   const entries = Object.entries(parameters).map(([key, value]): [string, InferParameter] => {
     if (typeof value === 'boolean') return [key, { bool_param: value }];

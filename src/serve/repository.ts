@@ -336,7 +336,7 @@ export class Repository {
   }
 }
 
-export function unknownModel(name: string): EspalierError {
+function unknownModel(name: string): EspalierError {
   return new EspalierError('NOT_FOUND', `unknown model ${describe(name)}`, {
     parameter: 'model',
     received: name,

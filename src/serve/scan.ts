@@ -67,7 +67,7 @@ function nameOfFile(path: string): string {
 }
 
 /** The model file of a folder: model.<known extension>, or else the only file with one. */
-export async function modelFileIn(folder: string): Promise<string | undefined> {
+async function modelFileIn(folder: string): Promise<string | undefined> {
   const entries = await readdir(folder, { withFileTypes: true });
   const files: string[] = [];
   for (const entry of entries) {

@@ -38,7 +38,7 @@ export interface InferenceServer {
   close(): Promise<void>;
 }
 
-export const PACKAGE_VERSION = packageVersion();
+const PACKAGE_VERSION = packageVersion();
 
 /** Tokens of the configuration and of its file. */
 export async function tokensOf(config: ServerConfig): Promise<string[]> {

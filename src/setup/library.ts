@@ -27,7 +27,7 @@ interface FileRecord {
 }
 type Manifest = Record<string, FileRecord>;
 
-export async function sha256(path: string): Promise<string> {
+async function sha256(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), hash);
   return hash.digest('hex');
@@ -44,7 +44,7 @@ function python(): string {
 }
 
 /** The bytes of all files under a folder; 0 if it is not there. */
-export async function folderBytes(folder: string): Promise<number> {
+async function folderBytes(folder: string): Promise<number> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
   const sizes = entries
     .filter((entry) => entry.isFile())

@@ -8,7 +8,7 @@ import { Encoder, encoderSchema, fitEncoder, plainEncoder } from './encoder.js';
 import { splitRows, type Part, type Split, type SplitSettings } from './split.js';
 import { targetValues, type Table } from './table.js';
 
-export const PREPROCESSING_FILE = 'preprocessing.json';
+const PREPROCESSING_FILE = 'preprocessing.json';
 
 const preprocessingSchema = z.strictObject({
   format: z.literal('espalier-preprocessing'),

@@ -3,7 +3,7 @@
  * that whoever runs it later feeds it exactly what it was trained on.
  */
 import { z } from 'zod';
-import { EspalierError, invalid } from '../errors.js';
+import { invalid } from '../errors.js';
 import { columnOf, type Table } from './table.js';
 
 const numberEncoding = z.strictObject({
@@ -30,7 +30,7 @@ export type EncoderSettings = z.infer<typeof encoderSchema>;
 type ColumnEncoding = EncoderSettings['columns'][number];
 
 /** A text column with more categories than this keeps the most frequent ones. */
-export const MAX_CATEGORIES = 256;
+const MAX_CATEGORIES = 256;
 
 function widthOf(encoding: ColumnEncoding): number {
   if (encoding.kind === 'number') return encoding.missing ? 2 : 1;
@@ -210,11 +210,4 @@ export class Encoder {
     for (const { write, at } of this.writers) write(rows, from, to, inputs, at, this.width);
     return inputs;
   }
-}
-
-/** Checks encoder settings read from a file. */
-export function parseEncoder(value: unknown, path: string): EncoderSettings {
-  const parsed = encoderSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new EspalierError('INVALID_MODEL', `${path}: ${z.prettifyError(parsed.error)}`, { parameter: path });
 }

@@ -16,7 +16,7 @@ export interface NetworkSettings {
   seed: number;
 }
 
-export const ACTIVATIONS = ['relu', 'elu', 'selu', 'tanh', 'sigmoid', 'softplus', 'swish', 'linear'] as const;
+const ACTIVATIONS = ['relu', 'elu', 'selu', 'tanh', 'sigmoid', 'softplus', 'swish', 'linear'] as const;
 
 /** "512,512,256" → [512, 512, 256]. Throws INVALID_ARGUMENT. */
 export function parseNetwork(text: string): number[] {

@@ -75,7 +75,7 @@ export async function newNetwork(
 }
 
 /** "training 10-16-8-1 (313 parameters) on 320 rows, 40 for validation, 40 held out". */
-export function describeTraining({ model, dataset }: Untrained, hidden: readonly number[]): string {
+function describeTraining({ model, dataset }: Untrained, hidden: readonly number[]): string {
   const { train, validation, test } = dataset.split;
   return (
     `training ${[dataset.encoder.width, ...hidden, 1].join('-')} (${model.countParams()} parameters) on ` +

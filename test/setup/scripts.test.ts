@@ -43,6 +43,21 @@ describe('set-up', () => {
     }
   });
 
+  it.each([
+    ['test-full.mjs', /expected suites among ci, package, .*received nonsense/],
+    ['test-unit.mjs', /expected a part of the name of a test .*received nonsense/],
+  ])('%s refuses what it does not know, before it sets up anything', (script, message) => {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [join(root, 'scripts', script), 'nonsense'],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toMatch(message);
+    expect([status, stdout]).toEqual([2, '']);
+  });
+
   it('finds programs by name on PATH', () => {
     vi.stubEnv('PATH', folder);
     expect(which('nothing', 'tool')).toBeUndefined();

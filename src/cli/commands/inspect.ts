@@ -60,7 +60,7 @@ function microseconds(ns: number | null): string {
   return ns === null ? '-' : `${(ns / 1000).toPrecision(3)} µs`;
 }
 
-export function render(inspection: Inspection): string {
+function render(inspection: Inspection): string {
   const { name, fileBytes, inputs, outputs, layers, operations, totals, batch } = inspection;
   const port = (p: Inspection['inputs'][number]): string => `${p.name} ${shapeWithBatch(p.shape)} ${p.dtype}`;
   const parts = [

@@ -17,7 +17,7 @@ export function setupTensorflowCommand(): Command {
 }
 
 /** Lines on the screen, and a bar for the download (now and then a line where the screen is a file). */
-export function terminalProgress(say: (text: string) => void = console.log): {
+function terminalProgress(say: (text: string) => void = console.log): {
   say: (text: string) => void;
   advance: (done: number, total: number) => void;
 } {

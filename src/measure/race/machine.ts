@@ -74,7 +74,7 @@ const ISA_FLAGS = [
   'asimd',
 ];
 
-export function cpuFlags(): string[] {
+function cpuFlags(): string[] {
   const info = read('/proc/cpuinfo') ?? '';
   const flags = new Set((/^(?:flags|Features)\s*:\s*(.*)$/m.exec(info)?.[1] ?? '').split(/\s+/));
   return ISA_FLAGS.filter((flag) => flags.has(flag));

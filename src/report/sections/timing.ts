@@ -18,7 +18,7 @@ interface Row {
   timing: Timing;
 }
 
-export function timingRows(cases: readonly Case[]): Row[] {
+function timingRows(cases: readonly Case[]): Row[] {
   return batchesOf(cases).flatMap((batch) =>
     cases.flatMap((one) =>
       one.network.rivals.flatMap((rival) =>
@@ -29,7 +29,7 @@ export function timingRows(cases: readonly Case[]): Row[] {
 }
 
 /** Engines that were timed, in the order in which they appear. */
-export function enginesOf(rows: readonly Row[]): { id: string; name: string }[] {
+function enginesOf(rows: readonly Row[]): { id: string; name: string }[] {
   const seen = new Map<string, string>();
   for (const { rival } of rows) if (!seen.has(rival.id)) seen.set(rival.id, rival.name);
   return [...seen].map(([id, name]) => ({ id, name }));
