@@ -94,6 +94,14 @@ float number(napi_env env, napi_value value, const char* code, const std::string
   return static_cast<float>(number);
 }
 
+bool boolean(napi_env env, napi_value value, const char* code, const std::string& parameter) {
+  bool flag = false;
+  if (napi_get_value_bool(env, value, &flag) != napi_ok) {
+    refuse_value(env, code, parameter, "true or false", value);
+  }
+  return flag;
+}
+
 std::string string(napi_env env, napi_value value, const char* code, const std::string& parameter) {
   constexpr size_t kMost = 1 << 16;
   size_t length = 0;

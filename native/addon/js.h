@@ -66,6 +66,7 @@ std::string describe(napi_env env, napi_value value);
 uint64_t integer(napi_env env, napi_value value, const char* code, const std::string& parameter,
                  uint64_t least, uint64_t most);
 float number(napi_env env, napi_value value, const char* code, const std::string& parameter);
+bool boolean(napi_env env, napi_value value, const char* code, const std::string& parameter);
 std::string string(napi_env env, napi_value value, const char* code, const std::string& parameter);
 bool is_undefined(napi_env env, napi_value value);
 bool is_null(napi_env env, napi_value value);

@@ -132,6 +132,8 @@ Napi::Value kth_largest_magnitude(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, kth);
 }
 
+Napi::Value contract_js(const Napi::CallbackInfo& info) { return contract(info.Env()); }
+
 struct LoadOptions {
   ProgramOptions program;
   std::vector<size_t> batch_sizes;
@@ -181,9 +183,7 @@ LoadOptions read_options(napi_env env, napi_value value) {
   const auto flag = [&](const char* name, bool* wanted) {
     const napi_value given = get(name);
     if (js::is_undefined(env, given)) return;
-    if (napi_get_value_bool(env, given, wanted) != napi_ok) {
-      js::refuse_value(env, kArgument, std::string("options.") + name, "true or false", given);
-    }
+    *wanted = js::boolean(env, given, kArgument, std::string("options.") + name);
   };
   flag("tune", &options.program.matrices.tune);
   flag("cold", &options.program.matrices.cold);
@@ -228,6 +228,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
               Napi::Function::New<js::guarded<csr_from_dense_js>>(env, "csrFromDense"));
   exports.Set("kthLargestMagnitude",
               Napi::Function::New<js::guarded<kth_largest_magnitude>>(env, "kthLargestMagnitude"));
+  exports.Set("contract", Napi::Function::New<js::guarded<contract_js>>(env, "contract"));
   exports.Set("load", Napi::Function::New<js::guarded<load>>(env, "load"));
   return exports;
 }

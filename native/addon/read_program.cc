@@ -6,6 +6,7 @@
 
 #include "addon/js.h"
 #include "program/operation.h"
+#include "sparse/value_format.h"
 
 namespace espalier {
 namespace {
@@ -21,7 +22,7 @@ constexpr const char* kActivations[] = {
     "softsign",    "gelu",        "gelu_tanh",    "swish",       "exponential",
     "mish",        "hard_swish",  "log_sigmoid",  "tanh_shrink", "squareplus",
     "hard_shrink", "soft_shrink", "threshold",    "clip",        "clipped_leaky_relu"};
-// ValueDType of src/file/values.ts, in the order of ValueCode.
+// VALUE_CODES of src/program/coded.ts, in the order of ValueCode.
 constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8", "BF16", "I8"};
 static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kInt8) + 1);
 
@@ -177,6 +178,12 @@ class Reader {
       case FieldKind::kSize:
         spec.sizes.push_back(js::integer(env_, value, kCode, parameter, 0, kMostSize));
         break;
+      case FieldKind::kFlag:
+        spec.sizes.push_back(js::boolean(env_, value, kCode, parameter) ? 1 : 0);
+        break;
+      case FieldKind::kChoice:
+        spec.sizes.push_back(choice(value, field, parameter));
+        break;
       case FieldKind::kNumber:
         spec.numbers.push_back(static_cast<float>(js::number(env_, value, kCode, parameter)));
         break;
@@ -200,6 +207,17 @@ class Reader {
         spec.recurrent_activation = activation(value, parameter);
         break;
     }
+  }
+
+  uint64_t choice(napi_value value, const Field& field, const std::string& parameter) const {
+    const std::string name = js::string(env_, value, kCode, parameter);
+    std::string known;
+    for (size_t i = 0; i < field.choices.size(); ++i) {
+      if (name == field.choices[i]) return i;
+      known += (known.empty() ? "" : ", ") + std::string(field.choices[i]);
+    }
+    js::refuse(kCode,
+               parameter + ": expected " + known + ", received \"" + name.substr(0, 60) + '"');
   }
 
   void read_matrix(napi_value value, const std::string& parameter, size_t index,
@@ -272,7 +290,64 @@ class Reader {
   Arrays arrays_;
 };
 
+const char* kind_name(FieldKind kind) {
+  switch (kind) {
+    case FieldKind::kSize:
+      return "size";
+    case FieldKind::kFlag:
+      return "flag";
+    case FieldKind::kChoice:
+      return "choice";
+    case FieldKind::kNumber:
+      return "number";
+    case FieldKind::kFloats:
+      return "floats";
+    case FieldKind::kOptionalFloats:
+      return "optional floats";
+    case FieldKind::kIndices:
+      return "indices";
+    case FieldKind::kMatrix:
+      return "matrix";
+    case FieldKind::kActivation:
+    case FieldKind::kRecurrentActivation:
+      return "activation";
+  }
+  return "";
+}
+
+template <typename Names>
+Napi::Array name_list(Napi::Env env, const Names& names) {
+  const Napi::Array list = Napi::Array::New(env);
+  for (const char* name : names) list.Set(list.Length(), name);
+  return list;
+}
+
 }  // namespace
+
+Napi::Object contract(Napi::Env env) {
+  const Napi::Array operations = Napi::Array::New(env);
+  for (const OperationType* type : operation_types()) {
+    const Napi::Array fields = Napi::Array::New(env);
+    for (const Field& field : type->fields) {
+      const Napi::Object entry = Napi::Object::New(env);
+      entry.Set("name", field.name);
+      entry.Set("kind", kind_name(field.kind));
+      entry.Set("choices", name_list(env, field.choices));
+      fields.Set(fields.Length(), entry);
+    }
+    const Napi::Object entry = Napi::Object::New(env);
+    entry.Set("op", type->name);
+    entry.Set("manyInputs", type->many_inputs);
+    entry.Set("fields", fields);
+    operations.Set(operations.Length(), entry);
+  }
+  const Napi::Object answer = Napi::Object::New(env);
+  answer.Set("operations", operations);
+  answer.Set("activations", name_list(env, kActivations));
+  answer.Set("valueFormats", name_list(env, kValueFormatNames));
+  answer.Set("valueCodes", name_list(env, kValueCodes));
+  return answer;
+}
 
 ProgramSpec read_program(napi_env env, napi_value program) { return Reader(env).read(program); }
 

@@ -122,6 +122,8 @@ class Operation {
 
 enum class FieldKind {
   kSize,
+  kFlag,    // true or false: 1 or 0 in OperationSpec::sizes
+  kChoice,  // a name of `choices`: its index in OperationSpec::sizes
   kNumber,
   kFloats,
   kOptionalFloats,
@@ -131,8 +133,9 @@ enum class FieldKind {
   kRecurrentActivation
 };
 struct Field {
-  const char* name;  // in program.ts
+  const char* name;  // in src/program/operations
   FieldKind kind;
+  std::vector<const char*> choices = {};  // of kChoice, in the order of the enumeration in C++
 };
 
 // What `make` is given beside the spec.

@@ -44,7 +44,7 @@ struct OperationSpec {
   std::vector<uint64_t> inputs;
   uint64_t output = 0;
   Activation activation;
-  std::vector<uint64_t> sizes;
+  std::vector<uint64_t> sizes;  // flags and choices too
   std::vector<FloatsSpec> floats;
   std::vector<IndicesSpec> indices;
   std::vector<MatrixSpec> matrices;

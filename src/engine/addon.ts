@@ -74,6 +74,23 @@ export interface Csr {
   values: Float32Array;
 }
 
+/** What a program may hold, as the addon reads it: held against src/program by a test. */
+export interface Contract {
+  operations: {
+    op: string;
+    /** `inputs`, else `input`. */
+    manyInputs: boolean;
+    fields: { name: string; kind: FieldKind; choices: string[] }[];
+  }[];
+  activations: string[];
+  valueFormats: string[];
+  /** How the values of a coded matrix lie. */
+  valueCodes: string[];
+}
+
+export type FieldKind =
+  'size' | 'flag' | 'choice' | 'number' | 'floats' | 'optional floats' | 'indices' | 'matrix' | 'activation';
+
 export interface Addon {
   /** The instruction sets that this build has and this machine can run, best first, and the one in use. */
   cpu(): {
@@ -81,6 +98,7 @@ export interface Addon {
     available: IsaName[];
     caches: { l1d: number; l2: number; l3: number };
   };
+  contract(): Contract;
   /** The roofs of this machine for so many threads, measured now: about a second. GFLOP/s, 10^9 bytes a second. */
   peaks(threads: number): { fmaGflops: number; cacheGBs: number; memoryGBs: number };
   csrFromDense(weights: Float32Array, rows: number, cols: number): Csr;

@@ -239,6 +239,7 @@ function convKernel(matrix: Matrix, taps: number): Float32Array {
 
 const GIVES_PLANES = ['to_planes', 'conv', 'depthwise', 'pool', 'channel_affine', 'channel_scale'];
 const KEEPS_LAYOUT = ['activate', 'add', 'combine', 'concat'];
+const MERGES = { product: 'Multiply', maximum: 'Maximum', minimum: 'Minimum' } as const;
 const READS_PIXELS = ['linear', 'affine', 'softmax', 'to_planes'];
 
 /** Follows the layout of values; what would read planes as pixels x channels is refused. */
@@ -292,8 +293,10 @@ function operate(b: Builder, program: Program, operation: Operation): number {
     case 'combine': {
       const shape = b.shapeOf(b.map[operation.inputs[0]!]!);
       const inputs = operation.inputs.map((input) => b.shaped(name, b.map[input]!, shape));
-      if (operation.op === 'combine')
-        return b.call(name, ['Multiply', 'Maximum', 'Minimum'][operation.kind]!, {}, inputs);
+      if (operation.op === 'combine') {
+        if (operation.kind === 'quotient') throw refuse(operation, 'a quotient');
+        return b.call(name, MERGES[operation.kind], {}, inputs);
+      }
       return b.activate(name, b.call(name, 'Add', {}, inputs), operation.activation);
     }
     case 'concat': {
@@ -353,7 +356,7 @@ function operate(b: Builder, program: Program, operation: Operation): number {
       if (dilationY !== 1 || dilationX !== 1) throw refuse(operation, 'a dilated pooling');
       const even = scale?.every((value) => value === scale[0]) ?? false;
       // A maximum over zeros is that of an explicit ZeroPadding; 'same' padding of a maximum is the lowest number.
-      const zeros = b.frames.get(operation.input)?.frame.fill === 0;
+      const zeros = b.frames.get(operation.input)?.frame.fill === 'zero';
       const asked = scale === null ? (zeros ? 'always' : 'never') : even ? 'else' : 'never';
       const { value, padding } = windowInput(b, operation, operation.input, asked);
       // A window of one pixel only copies: it is how the program pads alone.
@@ -371,9 +374,12 @@ function operate(b: Builder, program: Program, operation: Operation): number {
     }
     case 'global_pool': {
       const input = b.shaped(name, b.map[operation.input]!, [1, operation.pixels, operation.channels]);
-      return b.call(name, `Global${operation.mean === 1 ? 'Average' : 'Max'}Pooling2D`, { keepDims: false }, [
-        input,
-      ]);
+      return b.call(
+        name,
+        `Global${operation.kind === 'mean' ? 'Average' : 'Max'}Pooling2D`,
+        { keepDims: false },
+        [input],
+      );
     }
     case 'channel_scale': {
       const [planes, scales] = operation.inputs.map((input) => b.map[input]!);

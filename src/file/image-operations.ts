@@ -1,5 +1,12 @@
 /** Operations on images as JSON (program/operations/images.ts tells what they are). */
-import { WINDOW_KEYS, type ImageOperation, type Window } from '../program/operations/images.js';
+import {
+  COMBINE_KINDS,
+  FILLS,
+  GLOBAL_POOL_KINDS,
+  WINDOW_KEYS,
+  type ImageOperation,
+  type Window,
+} from '../program/operations/images.js';
 import { count } from '../program/check.js';
 import { invalid } from '../errors.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
@@ -23,9 +30,28 @@ export function numbers<K extends string>(
   return Object.fromEntries(keys.map((key, i) => [key, value[i] as number])) as Record<K, number>;
 }
 
-const windowJson = (window: Window): number[] => WINDOW_KEYS.map((key) => window[key]);
-const readWindow = (json: Json, name: string): Window =>
-  numbers(json.window, WINDOW_KEYS, `${name}.window`) as unknown as Window;
+/** A choice is stored as its place in the list of its names. */
+export function choiceAt<T extends string>(choices: readonly T[], place: number, what: string): T {
+  const choice = choices[place];
+  if (choice === undefined) throw invalid('INVALID_MODEL', what, `0 to ${choices.length - 1}`, place);
+  return choice;
+}
+
+/** Flags are stored as 0 and 1. */
+export function flagsOf<K extends string>(stored: Record<K, number>, what: string): Record<K, boolean> {
+  return Object.fromEntries(
+    Object.entries<number>(stored).map(([key, value]) => {
+      if (value > 1) throw invalid('INVALID_MODEL', `${what}.${key}`, '0 or 1', value);
+      return [key, value === 1];
+    }),
+  ) as Record<K, boolean>;
+}
+
+const windowJson = (window: Window): number[] => WINDOW_KEYS.map((key) => Number(window[key]));
+function readWindow(json: Json, name: string): Window {
+  const { framed, ...rest } = numbers(json.window, WINDOW_KEYS, `${name}.window`);
+  return { ...rest, ...flagsOf({ framed }, name) };
+}
 
 const IMAGE_KEYS = ['channels', 'pixels'] as const;
 const imageJson = ({ channels, pixels }: { channels: number; pixels: number }): Json => ({
@@ -64,10 +90,10 @@ export const IMAGE_CODECS: Codecs = {
   channel_scale: { ...planes, several: true },
   frame: {
     keys: ['frame'],
-    write: (o) => ({ frame: FRAME_KEYS.map((key) => o[key]) }),
+    write: (o) => ({ frame: FRAME_KEYS.map((key) => (key === 'fill' ? FILLS.indexOf(o.fill) : o[key])) }),
     read: (json, { name }) => {
       const { fill, ...rest } = numbers(json.frame, FRAME_KEYS, `${name}.frame`);
-      return { ...rest, fill: fill as 0 | 1 };
+      return { ...rest, fill: choiceAt(FILLS, fill, `${name}.fill`) };
     },
   },
   conv: {
@@ -140,10 +166,10 @@ export const IMAGE_CODECS: Codecs = {
   },
   global_pool: {
     keys: [...IMAGE_KEYS, 'mean'],
-    write: (o) => ({ ...imageJson(o), mean: o.mean }),
+    write: (o) => ({ ...imageJson(o), mean: GLOBAL_POOL_KINDS.indexOf(o.kind) }),
     read: (json, { name }) => ({
       ...readImage(json, name),
-      ...(numbers([json.mean], ['mean'], `${name}.mean`) as { mean: 0 | 1 }),
+      kind: choiceAt(GLOBAL_POOL_KINDS, numbers([json.mean], ['mean'], `${name}.mean`).mean, `${name}.mean`),
     }),
   },
   channel_affine: {
@@ -178,9 +204,9 @@ export const IMAGE_CODECS: Codecs = {
   combine: {
     keys: ['kind'],
     several: true,
-    write: (o) => ({ kind: o.kind }),
+    write: (o) => ({ kind: COMBINE_KINDS.indexOf(o.kind) }),
     read: (json, { name }) => ({
-      ...(numbers([json.kind], ['kind'], `${name}.kind`) as { kind: 0 | 1 | 2 | 3 }),
+      kind: choiceAt(COMBINE_KINDS, numbers([json.kind], ['kind'], `${name}.kind`).kind, `${name}.kind`),
     }),
   },
 };

@@ -1,14 +1,15 @@
 /** Operations on sequences as JSON (program/operations/sequences.ts tells what they are). */
 import { count } from '../program/check.js';
 import {
+  CELLS,
   MATMUL_KEYS,
   RECURRENT_GATES,
-  type Flag,
+  STATISTICS,
   type SequenceOperation,
 } from '../program/operations/sequences.js';
 import { invalid } from '../errors.js';
 import { readActivation, writeActivation, type Json } from './activation.js';
-import { numbers } from './image-operations.js';
+import { choiceAt, flagsOf, numbers } from './image-operations.js';
 import type { OperationCodec } from './operations.js';
 
 type Codecs = { [K in SequenceOperation['op']]: OperationCodec<K> };
@@ -50,7 +51,7 @@ export const SEQUENCE_CODECS: Codecs = {
   normalize: {
     keys: ['groups', 'epsilon', 'scale', 'offset', 'activation'],
     write: (o, { pools }) => ({
-      groups: NORMALIZE_KEYS.map((key) => o[key]),
+      groups: NORMALIZE_KEYS.map((key) => (key === 'statistic' ? STATISTICS.indexOf(o.statistic) : o[key])),
       epsilon: o.epsilon,
       ...(o.scale === null ? {} : { scale: pools.vector(o.scale) }),
       ...(o.offset === null ? {} : { offset: pools.vector(o.offset) }),
@@ -62,7 +63,7 @@ export const SEQUENCE_CODECS: Codecs = {
         json[key] === undefined ? null : pools.vector(json[key], size.valid, `${name}.${key}`);
       return {
         ...size,
-        statistic: statistic as 0 | 1 | 2,
+        statistic: choiceAt(STATISTICS, statistic, `${name}.statistic`),
         epsilon: real(json.epsilon, `${name}.epsilon`),
         scale: vector('scale'),
         offset: vector('offset'),
@@ -82,18 +83,19 @@ export const SEQUENCE_CODECS: Codecs = {
     keys: ['cell', 'weight', 'bias', 'cellActivation', 'recurrentActivation'],
     several: true,
     write: (o, { pools, matrix }) => ({
-      cell: RECURRENT_KEYS.map((key) => o[key]),
+      cell: RECURRENT_KEYS.map((key) => (key === 'cell' ? CELLS.indexOf(o.cell) : Number(o[key]))),
       weight: matrix(o.weight),
       ...(o.bias === null ? {} : { bias: pools.vector(o.bias) }),
       ...named('cellActivation', writeActivation(o.cellActivation)),
       ...named('recurrentActivation', writeActivation(o.recurrentActivation)),
     }),
     read: (json, { pools, name, matrix }) => {
-      const { cell, units, steps, ...flags } = numbers(json.cell, RECURRENT_KEYS, `${name}.cell`);
-      const rows = (RECURRENT_GATES[cell] ?? 0) * units;
+      const { cell: place, units, steps, ...flags } = numbers(json.cell, RECURRENT_KEYS, `${name}.cell`);
+      const cell = choiceAt(CELLS, place, `${name}.cell`);
+      const rows = RECURRENT_GATES[cell] * units;
       return {
-        ...(flags as Record<Exclude<(typeof RECURRENT_KEYS)[number], 'cell' | 'units' | 'steps'>, Flag>),
-        cell: cell as 0 | 1 | 2 | 3,
+        ...flagsOf(flags, name),
+        cell,
         units,
         steps,
         weight: matrix(json.weight),
@@ -111,24 +113,22 @@ export const SEQUENCE_CODECS: Codecs = {
   },
   step_mask: {
     keys: ['group', 'whole', 'value'],
-    write: (o) => ({ group: o.group, whole: o.whole, value: o.value }),
+    write: (o) => ({ group: o.group, whole: Number(o.whole), value: o.value }),
     read: (json, { name }) => ({
       group: count(json.group, `${name}.group`),
-      ...(numbers([json.whole], ['whole'], `${name}.whole`) as { whole: Flag }),
+      ...flagsOf(numbers([json.whole], ['whole'], `${name}.whole`), name),
       value: real(json.value, `${name}.value`),
     }),
   },
   mask_scores: {
     keys: ['scores'],
     several: true,
-    write: (o) => ({ scores: SCORE_KEYS.map((key) => o[key]) }),
+    write: (o) => ({ scores: SCORE_KEYS.map((key) => Number(o[key])) }),
     read: (json, { name }) => {
       const { causal, queryMask, valueMask, ...size } = numbers(json.scores, SCORE_KEYS, `${name}.scores`);
       return {
         ...size,
-        causal: causal as Flag,
-        queryMask: queryMask as Flag,
-        valueMask: valueMask as Flag,
+        ...flagsOf({ causal, queryMask, valueMask }, name),
       };
     },
   },

@@ -61,7 +61,7 @@ export function runImage(o: ImageOperation, inputs: readonly Numbers[], dense: A
       });
     case 'frame': {
       const size = frameFloats(o);
-      const y = new Array<number>(o.channels * size).fill(o.fill === 0 ? 0 : -Infinity);
+      const y = new Array<number>(o.channels * size).fill(o.fill === 'zero' ? 0 : -Infinity);
       for (let channel = 0; channel < o.channels; channel++) {
         for (let at = 0; at < o.height * o.width; at++) {
           const [row, col] = [Math.floor(at / o.width), at % o.width];
@@ -103,7 +103,7 @@ export function runImage(o: ImageOperation, inputs: readonly Numbers[], dense: A
       return Array.from({ length: o.channels }, (_, channel) => {
         const start = channel * planeFloats(o.pixels);
         const plane = x.slice(start, start + o.pixels);
-        return o.mean === 1 ? plane.reduce((a, b) => a + b, 0) / o.pixels : Math.max(...plane);
+        return o.kind === 'mean' ? plane.reduce((a, b) => a + b, 0) / o.pixels : Math.max(...plane);
       });
     case 'channel_affine':
       return planes(o.channels, o.pixels, (channel, at) => {
@@ -125,7 +125,7 @@ export function runImage(o: ImageOperation, inputs: readonly Numbers[], dense: A
     case 'combine':
       return x.map((a, i) => {
         const b = (inputs[1] as Numbers)[i] as number;
-        return [a * b, Math.max(a, b), Math.min(a, b), a / b][o.kind] as number;
+        return { product: a * b, maximum: Math.max(a, b), minimum: Math.min(a, b), quotient: a / b }[o.kind];
       });
   }
 }

@@ -30,10 +30,10 @@ export function runSequence(
     case 'normalize':
       return grouped(x, o.rows * o.stride, (group) => {
         const there = group.filter((_, i) => i % o.stride < o.valid);
-        const mean = o.statistic === 0 ? there.reduce((a, b) => a + b, 0) / there.length : 0;
+        const mean = o.statistic === 'standard' ? there.reduce((a, b) => a + b, 0) / there.length : 0;
         const squares = there.reduce((sum, v) => sum + (v - mean) ** 2, 0);
         const root = Math.sqrt(
-          o.statistic === 2 ? Math.max(squares, o.epsilon) : squares / there.length + o.epsilon,
+          o.statistic === 'unit' ? Math.max(squares, o.epsilon) : squares / there.length + o.epsilon,
         );
         return group.map((v, i) => ((v - mean) / root) * (o.scale?.[i] ?? 1) + (o.offset?.[i] ?? 0));
       });
@@ -62,15 +62,15 @@ export function runSequence(
     }
     case 'step_mask':
       return grouped(x, o.group, (group) => [
-        group.some((v) => (o.whole === 1 ? Math.trunc(v) : v) !== o.value) ? 1 : 0,
+        group.some((v) => (o.whole ? Math.trunc(v) : v) !== o.value) ? 1 : 0,
       ]);
     case 'mask_scores':
       return x.map((score, i) => {
         const [target, source] = [Math.floor(i / o.sources) % o.targets, i % o.sources];
         const seen =
-          (o.causal === 0 || source <= target) &&
-          (o.queryMask === 0 || inputs[1]?.[target] !== 0) &&
-          (o.valueMask === 0 || inputs[inputs.length - 1]?.[source] !== 0);
+          (!o.causal || source <= target) &&
+          (!o.queryMask || inputs[1]?.[target] !== 0) &&
+          (!o.valueMask || inputs[inputs.length - 1]?.[source] !== 0);
         return seen ? score : Math.fround(score - 1e9);
       });
   }
@@ -79,12 +79,10 @@ export function runSequence(
 function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number>, apply: Apply): number[] {
   const { units, steps } = o;
   const gates = RECURRENT_GATES[o.cell];
-  const count = o.cell === 1 ? 2 : 1;
+  const count = o.cell === 'lstm' ? 2 : 1;
   const zeros = (): number[] => new Array<number>(units).fill(0);
-  const states = Array.from({ length: count }, (_, s) =>
-    o.initial === 1 ? [...(inputs[1 + s] ?? [])] : zeros(),
-  );
-  const mask = o.masked === 1 ? inputs[inputs.length - 1] : undefined;
+  const states = Array.from({ length: count }, (_, s) => (o.initial ? [...(inputs[1 + s] ?? [])] : zeros()));
+  const mask = o.masked ? inputs[inputs.length - 1] : undefined;
   const act = (v: number): number => apply(o.cellActivation, v);
   const gate = (v: number): number => apply(o.recurrentActivation, v);
   const product = (h: Numbers, row: number): number =>
@@ -92,11 +90,11 @@ function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number
   const y: number[][] = [];
   let output = zeros();
   for (let i = 0; i < steps; i++) {
-    const t = o.backwards === 1 ? steps - 1 - i : i;
-    const place = o.sequences === 0 ? 0 : o.backwards === 1 && o.inPlace === 1 ? t : i;
+    const t = o.backwards ? steps - 1 - i : i;
+    const place = !o.sequences ? 0 : o.backwards && o.inPlace ? t : i;
     if (mask?.[t] === 0) {
-      y[place] = o.zeroOutput === 1 && o.sequences === 1 ? zeros() : output;
-      if (o.zeroOutput === 1 && o.sequences === 1) output = zeros();
+      y[place] = o.zeroOutput && o.sequences ? zeros() : output;
+      if (o.zeroOutput && o.sequences) output = zeros();
       continue;
     }
     const x = (inputs[0] ?? []).slice(t * gates * units, (t + 1) * gates * units);
@@ -104,8 +102,8 @@ function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number
     const [h, c] = states as [number[], number[]];
     const all = (of: (j: number) => number): number[] => Array.from({ length: units }, (_, j) => of(j));
     const sum = (g: number, j: number): number => at(g, j) + product(h, g * units + j);
-    if (o.cell === 0) states[0] = all((j) => act(sum(0, j)));
-    else if (o.cell === 1) {
+    if (o.cell === 'simple') states[0] = all((j) => act(sum(0, j)));
+    else if (o.cell === 'lstm') {
       states[1] = all((j) => gate(sum(1, j)) * (c[j] as number) + gate(sum(0, j)) * act(sum(2, j)));
       states[0] = all((j) => gate(sum(3, j)) * act(states[1]?.[j] as number));
     } else {
@@ -114,7 +112,9 @@ function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number
       const reset = h.map((v, j) => v * (r[j] as number));
       states[0] = all((j) => {
         const inner =
-          o.cell === 2 ? product(reset, 2 * units + j) : (r[j] as number) * product(h, 2 * units + j);
+          o.cell === 'gru_reset_before'
+            ? product(reset, 2 * units + j)
+            : (r[j] as number) * product(h, 2 * units + j);
         const candidate = act(at(2, j) + inner);
         return (z[j] as number) * (h[j] as number) + (1 - (z[j] as number)) * candidate;
       });
@@ -122,5 +122,5 @@ function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number
     output = states[0];
     y[place] = output;
   }
-  return [...y.flat(), ...(o.states === 1 ? states.flat() : [])];
+  return [...y.flat(), ...(o.states ? states.flat() : [])];
 }

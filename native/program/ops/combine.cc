@@ -5,12 +5,15 @@
 namespace espalier {
 namespace {
 
+// As their names stand in the field "kind".
+enum class CombineKind : uint64_t { kProduct, kMaximum, kMinimum, kQuotient };
+
 float greater(float a, float b) { return a > b || a != a ? a : b; }
 float lesser(float a, float b) { return a < b || a != a ? a : b; }
 
 class Combine final : public ElementwiseOperation {
  public:
-  Combine(size_t features, uint64_t kind, Isa isa)
+  Combine(size_t features, CombineKind kind, Isa isa)
       : ElementwiseOperation(features, 1, 0.2, isa), kind_(kind) {}
 
   void run_samples(const OperationCall& call, int part, int parts) const override {
@@ -32,31 +35,41 @@ class Combine final : public ElementwiseOperation {
 
  private:
   void combine(const float* a, const float* b, float* y, size_t n) const {
-    if (kind_ == 0) {
-      for (size_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
-    } else if (kind_ == 1) {
-      for (size_t i = 0; i < n; ++i) y[i] = greater(a[i], b[i]);
-    } else if (kind_ == 2) {
-      for (size_t i = 0; i < n; ++i) y[i] = lesser(a[i], b[i]);
-    } else {
-      for (size_t i = 0; i < n; ++i) y[i] = a[i] / b[i];
+    switch (kind_) {
+      case CombineKind::kProduct:
+        for (size_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
+        break;
+      case CombineKind::kMaximum:
+        for (size_t i = 0; i < n; ++i) y[i] = greater(a[i], b[i]);
+        break;
+      case CombineKind::kMinimum:
+        for (size_t i = 0; i < n; ++i) y[i] = lesser(a[i], b[i]);
+        break;
+      case CombineKind::kQuotient:
+        for (size_t i = 0; i < n; ++i) y[i] = a[i] / b[i];
+        break;
     }
   }
 
-  uint64_t kind_;
+  CombineKind kind_;
 };
 
 std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContext& context) {
   if (context.input_features.size() != 2) refuse_model("inputs: expected two");
   require_same_features(context);
-  if (spec.sizes[0] > 3) {
+  if (spec.sizes[0] > static_cast<uint64_t>(CombineKind::kQuotient)) {
     refuse_model("kind: expected 0 (product), 1 (maximum), 2 (minimum) or 3 (quotient)");
   }
-  return std::make_unique<Combine>(context.output_features, spec.sizes[0], context.isa);
+  return std::make_unique<Combine>(context.output_features, static_cast<CombineKind>(spec.sizes[0]),
+                                   context.isa);
 }
 
 }  // namespace
 
-const OperationType kCombineType = {"combine", true, {{"kind", FieldKind::kSize}}, make};
+const OperationType kCombineType = {
+    "combine",
+    true,
+    {{"kind", FieldKind::kChoice, {"product", "maximum", "minimum", "quotient"}}},
+    make};
 
 }  // namespace espalier

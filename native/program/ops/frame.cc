@@ -8,6 +8,9 @@
 namespace espalier {
 namespace {
 
+// As their names stand in the field "fill".
+enum class Fill : uint64_t { kZero, kLowest };
+
 struct Shape {
   uint64_t channels, height, width;
   uint64_t top, left;   // padding before the first row and column
@@ -95,7 +98,9 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   require_extent(shape.up_y, "upY");
   require_extent(shape.up_x, "upX");
   shape.frame.check();
-  if (s[11] > 1) refuse_model("fill: expected 0 (zero) or 1 (lowest)");
+  if (s[11] > static_cast<uint64_t>(Fill::kLowest)) {
+    refuse_model("fill: expected 0 (zero) or 1 (lowest)");
+  }
   if (shape.top + (shape.height - 1) * shape.up_y + 1 > shape.frame.height ||
       shape.left + (shape.width - 1) * shape.up_x + 1 > shape.frame.width) {
     refuse_model("has an image that reaches beyond its frame");
@@ -106,7 +111,8 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
       "input");
   require_features(context.output_features,
                    feature_product(shape.channels, shape.frame.floats(true)), "output");
-  const float fill = s[11] == 0 ? 0.0f : -std::numeric_limits<float>::infinity();
+  const float fill =
+      static_cast<Fill>(s[11]) == Fill::kZero ? 0.0f : -std::numeric_limits<float>::infinity();
   return std::make_unique<Frame>(shape, fill, context.isa);
 }
 
@@ -125,7 +131,7 @@ const OperationType kFrameType = {"frame",
                                    {"frameWidth", FieldKind::kSize},
                                    {"strideY", FieldKind::kSize},
                                    {"strideX", FieldKind::kSize},
-                                   {"fill", FieldKind::kSize}},
+                                   {"fill", FieldKind::kChoice, {"zero", "lowest"}}},
                                   make};
 
 }  // namespace espalier

@@ -113,7 +113,7 @@ struct WindowShape {
 
 // The fields of program.ts that make up a WindowShape, in this order.
 #define ESPALIER_WINDOW_FIELDS                                            \
-  {"framed", FieldKind::kSize}, {"frameHeight", FieldKind::kSize},        \
+  {"framed", FieldKind::kFlag}, {"frameHeight", FieldKind::kSize},        \
       {"frameWidth", FieldKind::kSize}, {"strideY", FieldKind::kSize},    \
       {"strideX", FieldKind::kSize}, {"kernelHeight", FieldKind::kSize},  \
       {"kernelWidth", FieldKind::kSize}, {"dilationY", FieldKind::kSize}, \

@@ -140,16 +140,16 @@ std::unique_ptr<Operation> make_mask_scores(const OperationSpec& spec,
 const OperationType kStepMaskType = {
     "step_mask",
     false,
-    {{"group", FieldKind::kSize}, {"whole", FieldKind::kSize}, {"value", FieldKind::kNumber}},
+    {{"group", FieldKind::kSize}, {"whole", FieldKind::kFlag}, {"value", FieldKind::kNumber}},
     make_step_mask};
 const OperationType kMaskScoresType = {"mask_scores",
                                        true,
                                        {{"heads", FieldKind::kSize},
                                         {"targets", FieldKind::kSize},
                                         {"sources", FieldKind::kSize},
-                                        {"causal", FieldKind::kSize},
-                                        {"queryMask", FieldKind::kSize},
-                                        {"valueMask", FieldKind::kSize}},
+                                        {"causal", FieldKind::kFlag},
+                                        {"queryMask", FieldKind::kFlag},
+                                        {"valueMask", FieldKind::kFlag}},
                                        make_mask_scores};
 
 }  // namespace espalier

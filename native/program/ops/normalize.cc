@@ -14,6 +14,7 @@
 namespace espalier {
 namespace {
 
+// As their names stand in the field "statistic".
 enum class Statistic : uint64_t { kStandard, kRootMeanSquare, kUnit };
 
 class Normalize final : public ElementwiseOperation {
@@ -152,7 +153,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
   require_extent(rows, "rows");
   require_extent(valid, "valid");
   require_extent(stride, "stride", valid);
-  if (spec.sizes[3] > 2) {
+  if (spec.sizes[3] > static_cast<uint64_t>(Statistic::kUnit)) {
     refuse_model("statistic: expected 0 (standard), 1 (root mean square) or 2 (unit)");
   }
   if (!std::isfinite(spec.numbers[0]) || spec.numbers[0] < 0) {
@@ -176,16 +177,17 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kNormalizeType = {"normalize",
-                                      false,
-                                      {{"rows", FieldKind::kSize},
-                                       {"valid", FieldKind::kSize},
-                                       {"stride", FieldKind::kSize},
-                                       {"statistic", FieldKind::kSize},
-                                       {"epsilon", FieldKind::kNumber},
-                                       {"scale", FieldKind::kOptionalFloats},
-                                       {"offset", FieldKind::kOptionalFloats},
-                                       {"activation", FieldKind::kActivation}},
-                                      make};
+const OperationType kNormalizeType = {
+    "normalize",
+    false,
+    {{"rows", FieldKind::kSize},
+     {"valid", FieldKind::kSize},
+     {"stride", FieldKind::kSize},
+     {"statistic", FieldKind::kChoice, {"standard", "root_mean_square", "unit"}},
+     {"epsilon", FieldKind::kNumber},
+     {"scale", FieldKind::kOptionalFloats},
+     {"offset", FieldKind::kOptionalFloats},
+     {"activation", FieldKind::kActivation}},
+    make};
 
 }  // namespace espalier

@@ -66,18 +66,21 @@ std::unique_ptr<Operation> make_transpose(const OperationSpec& spec,
   return std::make_unique<Transpose>(size.channels, size.pixels, kToPlanes, context.isa);
 }
 
+// As their names stand in the field "kind".
+enum class GlobalPoolKind : uint64_t { kMaximum, kMean };
+
 // The mean or the maximum of each plane.
 class GlobalPool final : public ImageOperation {
  public:
-  GlobalPool(const ImageSize& size, bool mean, Isa isa)
+  GlobalPool(const ImageSize& size, GlobalPoolKind kind, Isa isa)
       : ImageOperation(size.channels, 0.2 * size.pixels, isa, "global_pool_f32"),
         size_(size),
-        mean_(mean) {}
+        kind_(kind) {}
 
   void run_samples(const OperationCall& call, int part, int parts) const override {
     for_units(call, part, parts, [&](int s, size_t channel) {
       const float* x = sample(call, 0, s) + channel * size_.plane;
-      output(call, s)[channel] = mean_ ? mean(x) : maximum(x);
+      output(call, s)[channel] = kind_ == GlobalPoolKind::kMean ? mean(x) : maximum(x);
     });
   }
 
@@ -101,16 +104,19 @@ class GlobalPool final : public ImageOperation {
   }
 
   ImageSize size_;
-  bool mean_;
+  GlobalPoolKind kind_;
 };
 
 std::unique_ptr<Operation> make_global_pool(const OperationSpec& spec,
                                             const OperationContext& context) {
   const ImageSize size = image_size(spec);
-  if (spec.sizes[2] > 1) refuse_model("mean: expected 0 (maximum) or 1 (mean)");
+  if (spec.sizes[2] > static_cast<uint64_t>(GlobalPoolKind::kMean)) {
+    refuse_model("kind: expected 0 (maximum) or 1 (mean)");
+  }
   require_features(context.input_features[0], size.channels * size.plane, "input");
   require_features(context.output_features, size.channels, "output");
-  return std::make_unique<GlobalPool>(size, spec.sizes[2] == 1, context.isa);
+  return std::make_unique<GlobalPool>(size, static_cast<GlobalPoolKind>(spec.sizes[2]),
+                                      context.isa);
 }
 
 // y = act(scale[c] * x[c, :] + offset[c]).
@@ -200,11 +206,12 @@ const std::vector<Field> kImageFields = {{"channels", FieldKind::kSize},
 
 const OperationType kToPlanesType = {"to_planes", false, kImageFields, make_transpose<true>};
 const OperationType kToPixelsType = {"to_pixels", false, kImageFields, make_transpose<false>};
-const OperationType kGlobalPoolType = {
-    "global_pool",
-    false,
-    {{"channels", FieldKind::kSize}, {"pixels", FieldKind::kSize}, {"mean", FieldKind::kSize}},
-    make_global_pool};
+const OperationType kGlobalPoolType = {"global_pool",
+                                       false,
+                                       {{"channels", FieldKind::kSize},
+                                        {"pixels", FieldKind::kSize},
+                                        {"kind", FieldKind::kChoice, {"maximum", "mean"}}},
+                                       make_global_pool};
 const OperationType kChannelAffineType = {"channel_affine",
                                           false,
                                           {{"channels", FieldKind::kSize},

@@ -15,7 +15,8 @@
 namespace espalier {
 namespace {
 
-// GRU: the reset gate before the recurrent product, or after it.
+// As their names stand in the field "cell". GRU: the reset gate before the recurrent product, or
+// after it.
 enum class Cell : uint64_t { kSimple, kLstm, kGruBefore, kGruAfter };
 
 struct Settings {
@@ -330,7 +331,7 @@ Csr rows_of(const Csr& csr, uint32_t begin, uint32_t end) {
 }
 
 std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContext& context) {
-  if (spec.sizes[0] > 3) refuse_model("cell: expected 0 to 3");
+  if (spec.sizes[0] > static_cast<uint64_t>(Cell::kGruAfter)) refuse_model("cell: expected 0 to 3");
   require_extent(spec.sizes[1], "units");
   require_extent(spec.sizes[2], "steps");
   Settings set;
@@ -391,22 +392,23 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kRecurrentType = {"recurrent",
-                                      true,
-                                      {{"cell", FieldKind::kSize},
-                                       {"units", FieldKind::kSize},
-                                       {"steps", FieldKind::kSize},
-                                       {"backwards", FieldKind::kSize},
-                                       {"inPlace", FieldKind::kSize},
-                                       {"sequences", FieldKind::kSize},
-                                       {"states", FieldKind::kSize},
-                                       {"initial", FieldKind::kSize},
-                                       {"masked", FieldKind::kSize},
-                                       {"zeroOutput", FieldKind::kSize},
-                                       {"weight", FieldKind::kMatrix},
-                                       {"bias", FieldKind::kOptionalFloats},
-                                       {"cellActivation", FieldKind::kActivation},
-                                       {"recurrentActivation", FieldKind::kRecurrentActivation}},
-                                      make};
+const OperationType kRecurrentType = {
+    "recurrent",
+    true,
+    {{"cell", FieldKind::kChoice, {"simple", "lstm", "gru_reset_before", "gru_reset_after"}},
+     {"units", FieldKind::kSize},
+     {"steps", FieldKind::kSize},
+     {"backwards", FieldKind::kFlag},
+     {"inPlace", FieldKind::kFlag},
+     {"sequences", FieldKind::kFlag},
+     {"states", FieldKind::kFlag},
+     {"initial", FieldKind::kFlag},
+     {"masked", FieldKind::kFlag},
+     {"zeroOutput", FieldKind::kFlag},
+     {"weight", FieldKind::kMatrix},
+     {"bias", FieldKind::kOptionalFloats},
+     {"cellActivation", FieldKind::kActivation},
+     {"recurrentActivation", FieldKind::kRecurrentActivation}},
+    make};
 
 }  // namespace espalier

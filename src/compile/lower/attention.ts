@@ -65,7 +65,7 @@ export const multiHeadAttention: Lowering = (context) => {
     scores = context.add(
       {
         ...{ op: 'mask_scores', inputs: [scores, ...masks], heads, targets: rows, sources },
-        ...{ causal: causal ? 1 : 0, queryMask: maskedQuery ? 1 : 0, valueMask: maskedValue ? 1 : 0 },
+        ...{ causal, queryMask: maskedQuery, valueMask: maskedValue },
       },
       size,
     );

@@ -17,7 +17,7 @@ import type {
 } from '../../network/layers/conv.js';
 import { windowsOf } from '../../network/layers/conv.js';
 import { transposedShape, type ConvTransposeSettings } from '../../network/layers/conv-transpose.js';
-import { frameFloats, planeFloats, type Window } from '../../program/operations/images.js';
+import { frameFloats, planeFloats, type Fill, type Window } from '../../program/operations/images.js';
 import type { Matrix } from '../../program/program.js';
 import { lowerActivation } from './activation.js';
 import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
@@ -72,7 +72,7 @@ export function framed(
   size: Size,
   axes: readonly [FrameAxis & { out: number }, FrameAxis & { out: number }],
   windows: readonly [Axis, Axis],
-  fill: 0 | 1,
+  fill: Fill,
 ): { readonly input: number; readonly window: Window } {
   const [y, x] = axes;
   const [wy, wx] = windows;
@@ -86,7 +86,7 @@ export function framed(
   // A window of several taps reads beyond the planes' rows: only a frame has room for that.
   const direct = plain && wy.kernel === 1 && wx.kernel === 1;
   const window: Window = {
-    framed: direct ? 0 : 1,
+    framed: !direct,
     ...{ frameHeight: y.length, frameWidth: x.length, strideY: wy.stride, strideX: wx.stride },
     ...{ kernelHeight: wy.kernel, kernelWidth: wx.kernel },
     ...{ dilationY: wy.dilation, dilationX: wx.dilation, outHeight: y.out, outWidth: x.out },
@@ -133,7 +133,7 @@ function addConv(
   windows: readonly [Axis, Axis],
   parts: ConvParts,
 ): { readonly value: number; readonly size: Size } {
-  const { input, window } = framed(context, planes, size, axes, windows, 0);
+  const { input, window } = framed(context, planes, size, axes, windows, 'zero');
   const { filters, ...rest } = parts;
   const out: Size = { height: window.outHeight, width: window.outWidth, channels: filters };
   const value = context.add(
@@ -233,7 +233,7 @@ function addDepthwise(
   const windows = windowAxes(settings);
   const taps = windows[0].kernel * windows[1].kernel;
   const planes = toPlanes(context, context.inputs[0] as number, size);
-  const { input, window } = framed(context, planes, size, frameAxes(size, windows), windows, 0);
+  const { input, window } = framed(context, planes, size, frameAxes(size, windows), windows, 'zero');
   const { channels } = size;
   const multiplier = settings.depthMultiplier;
   const out: Size = { height: window.outHeight, width: window.outWidth, channels: channels * multiplier };

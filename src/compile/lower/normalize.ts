@@ -8,6 +8,7 @@ import {
 } from '../../network/layers/layer-norm.js';
 import { resolveAxis } from '../../network/shapes.js';
 import { planeFloats } from '../../program/operations/images.js';
+import type { Statistic } from '../../program/operations/sequences.js';
 import { inverse, permuted } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
 
@@ -15,7 +16,7 @@ import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lower
 const UNIT_EPSILON = Math.fround(1e-12);
 
 interface Statistics {
-  readonly statistic: 0 | 1 | 2;
+  readonly statistic: Statistic;
   readonly epsilon: number;
   readonly scale: Float32Array | null;
   readonly offset: Float32Array | null;
@@ -44,7 +45,7 @@ export const layerNormalization: Lowering = (context) => {
   const { axes, epsilon, center, scale, rms } = context.layer.settings as LayerNormalizationSettings;
   const shape = context.inputShapes[0] ?? [];
   return overAxes(context, context.inputs[0] as number, shape, resolveAxes(axes, shape.length), {
-    statistic: rms ? 1 : 0,
+    statistic: rms ? 'root_mean_square' : 'standard',
     epsilon: Math.fround(epsilon),
     scale: scale ? context.weight(rms ? 'scale' : 'gamma') : null,
     offset: center ? context.weight('beta') : null,
@@ -59,7 +60,7 @@ export function unitLength(
   axes: readonly number[],
 ): number {
   const rising = [...axes].sort((a, b) => a - b);
-  const statistics = { statistic: 2, epsilon: UNIT_EPSILON, scale: null, offset: null } as const;
+  const statistics = { statistic: 'unit', epsilon: UNIT_EPSILON, scale: null, offset: null } as const;
   return overAxes(context, input, shape, rising, statistics);
 }
 
@@ -84,7 +85,7 @@ export const groupNormalization: Lowering = (context) => {
   const size = { channels, pixels };
   const common = {
     op: 'normalize',
-    statistic: 0,
+    statistic: 'standard',
     epsilon: Math.fround(settings.epsilon),
     scale: null,
     offset: null,

@@ -1,5 +1,5 @@
 /** Permute, RepeatVector, PReLU, and merges that broadcast, multiply or compare. */
-import { planeFloats } from '../../program/operations/images.js';
+import { planeFloats, type CombineKind } from '../../program/operations/images.js';
 import type { PermuteSettings, RepeatVectorSettings } from '../../network/layers/reshape.js';
 import { gather, permuted, strided, stridesOf } from './arrange.js';
 import { LINEAR, featuresOf, type Lowering, type LoweringContext } from './lowering.js';
@@ -27,10 +27,10 @@ export function broadcasted(context: LoweringContext, at: number): number {
 }
 
 /** Two and two, from the left. */
-export function combine(kind: 0 | 1 | 2): Lowering {
+export function combine(kind: Exclude<CombineKind, 'quotient'>): Lowering {
   return (context) => {
     const features = featuresOf(context.outputShapes[0] ?? []);
-    const scaled = kind === 0 ? channelScale(context) : null;
+    const scaled = kind === 'product' ? channelScale(context) : null;
     if (scaled !== null) return scaled;
     return context.inputs
       .map((_, at) => broadcasted(context, at))

@@ -29,7 +29,7 @@ export function pooling(average: boolean): Lowering {
       size,
       frameAxes(size, windows),
       windows,
-      average ? 0 : 1,
+      average ? 'zero' : 'lowest',
     );
     const scale = average ? windowShares(size, windows) : null;
     const out: Size = { height: window.outHeight, width: window.outWidth, channels: size.channels };
@@ -48,7 +48,13 @@ export function globalPooling(average: boolean): Lowering {
     const planes = toPlanes(context, context.inputs[0] as number, size);
     const { channels } = size;
     return context.add(
-      { op: 'global_pool', input: planes, channels, pixels: size.height * size.width, mean: average ? 1 : 0 },
+      {
+        op: 'global_pool',
+        input: planes,
+        channels,
+        pixels: size.height * size.width,
+        kind: average ? 'mean' : 'maximum',
+      },
       channels,
     );
   };

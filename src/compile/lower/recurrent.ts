@@ -32,8 +32,6 @@ function cellActivation(context: LoweringContext, activation: NetworkActivation)
   return chain[0] ?? LINEAR;
 }
 
-const flag = (on: boolean): 0 | 1 => (on ? 1 : 0);
-
 interface Computed {
   readonly y: number;
   /** Where `returnState`, the last states. */
@@ -49,7 +47,8 @@ function lowerCell(
   inPlace: boolean,
 ): Computed {
   const { units, resetAfter } = settings;
-  const cell = settings.cell === 'SimpleRNN' ? 0 : settings.cell === 'LSTM' ? 1 : resetAfter ? 3 : 2;
+  const gru = resetAfter ? 'gru_reset_after' : 'gru_reset_before';
+  const cell = settings.cell === 'SimpleRNN' ? 'simple' : settings.cell === 'LSTM' ? 'lstm' : gru;
   const [, steps, depth] = given.x.shape as [number, number, number];
   const rows = RECURRENT_GATES[cell] * units;
   const bias = settings.useBias ? context.weight(`${prefix}bias`) : null;
@@ -74,12 +73,12 @@ function lowerCell(
   const value = context.add(
     {
       ...{ op: 'recurrent', inputs, cell, units, steps },
-      ...{ backwards: flag(settings.goBackwards), inPlace: flag(inPlace) },
-      ...{ sequences: flag(settings.returnSequences), states: flag(settings.returnState) },
-      ...{ initial: flag(given.states.length > 0), masked: flag(given.mask !== undefined) },
-      zeroOutput: flag(settings.zeroOutputForMask),
+      ...{ backwards: settings.goBackwards, inPlace },
+      ...{ sequences: settings.returnSequences, states: settings.returnState },
+      ...{ initial: given.states.length > 0, masked: given.mask !== undefined },
+      zeroOutput: settings.zeroOutputForMask,
       weight: matrix('recurrent_kernel', units),
-      bias: cell === 3 && bias !== null ? bias.subarray(rows) : null,
+      bias: cell === 'gru_reset_after' && bias !== null ? bias.subarray(rows) : null,
       cellActivation: cellActivation(context, settings.activation),
       recurrentActivation: cellActivation(context, settings.recurrentActivation),
     },
@@ -120,7 +119,7 @@ export const bidirectional: Lowering = (context) => {
         ...more,
       ];
     case 'mul':
-      return [context.add({ op: 'combine', inputs, kind: 0 }, features), ...more];
+      return [context.add({ op: 'combine', inputs, kind: 'product' }, features), ...more];
     case 'sum':
       return [context.add({ op: 'add', inputs, activation: LINEAR }, features), ...more];
     case 'ave': {

@@ -15,9 +15,9 @@ export const zeroPadding: Lowering = (context) => {
     { before: top, up: 1, length: height, out: height },
     { before: left, up: 1, length: width, out: width },
   ] as const;
-  const { input, window } = framed(context, planes, size, axes, [UNIT, UNIT], 0);
+  const { input, window } = framed(context, planes, size, axes, [UNIT, UNIT], 'zero');
   const out: Size = { height, width, channels: size.channels };
-  if (window.framed === 0) return context.inputs[0] as number;
+  if (!window.framed) return context.inputs[0] as number;
   const value = context.add(
     { op: 'pool', input, channels: size.channels, ...window, scale: null },
     out.channels * planeFloats(height * width),

@@ -14,7 +14,7 @@ export const embedding: Lowering = (context) => {
   }));
   const y = context.add({ op: 'embedding', input, positions, weight }, positions * outputDim);
   if (!maskZero) return y;
-  return [y, context.add({ op: 'step_mask', input, group: 1, whole: 1, value: 0 }, positions)];
+  return [y, context.add({ op: 'step_mask', input, group: 1, whole: true, value: 0 }, positions)];
 };
 
 /** Masked steps become 0, and the mask says which these are. */
@@ -25,9 +25,12 @@ export const masking: Lowering = (context) => {
   const group = shape[shape.length - 1] as number;
   const input = context.inputs[0] as number;
   const steps = features / group;
-  const mask = context.add({ op: 'step_mask', input, group, whole: 0, value: Math.fround(maskValue) }, steps);
+  const mask = context.add(
+    { op: 'step_mask', input, group, whole: false, value: Math.fround(maskValue) },
+    steps,
+  );
   const inputs = [input, spread(context, mask, steps, group)];
-  return [context.add({ op: 'combine', inputs, kind: 0 }, features), mask];
+  return [context.add({ op: 'combine', inputs, kind: 'product' }, features), mask];
 };
 
 /** The mean over the steps of [steps, channels] that are not masked: mask x / sum of the mask. */
@@ -50,7 +53,7 @@ export function maskedMean(context: LoweringContext): number {
     1,
   );
   const inputs = [sum, spread(context, count, 1, channels)];
-  return context.add({ op: 'combine', inputs, kind: 3 }, channels);
+  return context.add({ op: 'combine', inputs, kind: 'quotient' }, channels);
 }
 
 /** Operations that one layer in TimeDistributed may become. */

@@ -98,7 +98,7 @@ function joinFrames(
   makers: ReadonlyMap<number, Operation>,
 ): Operation | null {
   const padded = makers.get(frame.input);
-  if (padded?.op !== 'pool' || padded.scale !== null || padded.framed !== 1) return null;
+  if (padded?.op !== 'pool' || padded.scale !== null || !padded.framed) return null;
   const whole =
     padded.kernelHeight === 1 &&
     padded.kernelWidth === 1 &&
@@ -107,7 +107,7 @@ function joinFrames(
     padded.outHeight === padded.frameHeight &&
     padded.outWidth === padded.frameWidth;
   const inner = makers.get(padded.input);
-  if (!whole || inner?.op !== 'frame' || inner.fill !== 0 || frame.fill !== 0) return null;
+  if (!whole || inner?.op !== 'frame' || inner.fill !== 'zero' || frame.fill !== 'zero') return null;
   if (frame.upY !== 1 || frame.upX !== 1 || inner.strideY !== 1 || inner.strideX !== 1) return null;
   const { input, height, width, upY, upX } = inner;
   return {

@@ -127,7 +127,7 @@ export function imageNode(
       const { scale, kernelHeight, kernelWidth } = operation;
       const frame = images.frames.get(operation.input);
       const padded = (rest.pads as number[]).some((pad) => pad > 0);
-      if (scale === null && padded && frame?.fill === 0) {
+      if (scale === null && padded && frame?.fill === 'zero') {
         // The padding of MaxPool counts as nothing: zeros are put there by a Pad.
         const [top = 0, left = 0, bottom = 0, right = 0] = rest.pads as number[];
         const zeros = graph.node('Pad', [input, graph.integers([0, 0, top, left, 0, 0, bottom, right])]);
@@ -147,7 +147,7 @@ export function imageNode(
     }
     case 'global_pool': {
       const planes = graph.reshape(value(operation.input), [0, operation.channels, operation.pixels]);
-      const pooled = graph.node(operation.mean === 1 ? 'GlobalAveragePool' : 'GlobalMaxPool', [planes]);
+      const pooled = graph.node(operation.kind === 'mean' ? 'GlobalAveragePool' : 'GlobalMaxPool', [planes]);
       return graph.reshape(pooled, [0, operation.channels]);
     }
     case 'channel_affine': {
@@ -168,7 +168,7 @@ export function imageNode(
       ]);
     }
     case 'combine': {
-      const type = ['Mul', 'Max', 'Min'][operation.kind] ?? '';
+      const type = { product: 'Mul', maximum: 'Max', minimum: 'Min', quotient: 'Div' }[operation.kind];
       const channels = images.planes.get(operation.inputs[0] ?? -1);
       if (channels !== undefined) images.planes.set(operation.output, channels);
       const extents = [

@@ -2,10 +2,14 @@
 import type { OperationRule } from '../check.js';
 import { bad, count, limited, vector } from '../expect.js';
 import {
+  COMBINE_KINDS,
+  FILLS,
+  GLOBAL_POOL_KINDS,
   WINDOW_KEYS,
   frameFloats,
   planeFloats,
   windowInputFloats,
+  type Choices,
   type ImageOperation,
   type Window,
 } from './images.js';
@@ -17,8 +21,12 @@ function natural(value: number, what: string): number {
   return value === 0 ? 0 : count(value, what);
 }
 
-export function oneOf(value: number, most: number, what: string): void {
-  if (!Number.isInteger(value) || value < 0 || value > most) throw bad(what, `0 to ${most}`, value);
+export function oneOf(value: string, choices: Choices, what: string): void {
+  if (!choices.includes(value)) throw bad(what, choices.join(', '), value);
+}
+
+export function flag(value: boolean, what: string): void {
+  if (typeof value !== 'boolean') throw bad(what, 'true or false', value);
 }
 
 export function features(received: number | undefined, expected: number, what: string): void {
@@ -34,8 +42,8 @@ function image(o: { name: string; channels: number; pixels: number }): number {
 /** Checks the window; returns the floats of an output plane. */
 function window(o: Window & { name: string }): number {
   for (const key of WINDOW_KEYS) if (key !== 'framed') count(o[key], `${o.name}.${key}`);
-  oneOf(o.framed, 1, `${o.name}.framed`);
-  if (o.framed === 0 && (o.strideY !== 1 || o.strideX !== 1)) {
+  flag(o.framed, `${o.name}.framed`);
+  if (!o.framed && (o.strideY !== 1 || o.strideX !== 1)) {
     throw bad(`${o.name}.strideY and strideX`, '1 where the input is planes', [o.strideY, o.strideX]);
   }
   const reach = (out: number, stride: number, kernel: number, dilation: number): number =>
@@ -76,7 +84,7 @@ export const IMAGE_RULES: { [K in ImageOperation['op']]: OperationRule<Of<K>> } 
         count(o[key], `${o.name}.${key}`);
       natural(o.top, `${o.name}.top`);
       natural(o.left, `${o.name}.left`);
-      oneOf(o.fill, 1, `${o.name}.fill`);
+      oneOf(o.fill, FILLS, `${o.name}.fill`);
       if (
         o.top + (o.height - 1) * o.upY + 1 > o.frameHeight ||
         o.left + (o.width - 1) * o.upX + 1 > o.frameWidth
@@ -131,7 +139,7 @@ export const IMAGE_RULES: { [K in ImageOperation['op']]: OperationRule<Of<K>> } 
     inputs: inputOf,
     features: (o, [input]) => {
       features(input, image(o), o.name);
-      oneOf(o.mean, 1, `${o.name}.mean`);
+      oneOf(o.kind, GLOBAL_POOL_KINDS, `${o.name}.kind`);
       return o.channels;
     },
   },
@@ -170,7 +178,7 @@ export const IMAGE_RULES: { [K in ImageOperation['op']]: OperationRule<Of<K>> } 
   combine: {
     inputs: (o) => o.inputs,
     features: (o, inputs) => {
-      oneOf(o.kind, 3, `${o.name}.kind`);
+      oneOf(o.kind, COMBINE_KINDS, `${o.name}.kind`);
       if (inputs.length !== 2 || inputs[0] !== inputs[1]) {
         throw bad(`${o.name}.inputs`, 'two of equal numbers of features', inputs);
       }

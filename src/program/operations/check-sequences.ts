@@ -1,8 +1,8 @@
 /** The rules of operations on sequences (sequence-operations.ts): every extent, length and number of features. */
 import type { OperationRule } from '../check.js';
-import { features, inputOf, oneOf } from './check-images.js';
+import { features, flag, inputOf, oneOf } from './check-images.js';
 import { bad, count, limited, vector } from '../expect.js';
-import { RECURRENT_GATES, type Matmul, type SequenceOperation } from './sequences.js';
+import { CELLS, RECURRENT_GATES, STATISTICS, type Matmul, type SequenceOperation } from './sequences.js';
 
 type Of<K extends SequenceOperation['op']> = Extract<SequenceOperation, { op: K }>;
 
@@ -10,8 +10,8 @@ function number(value: number, what: string): void {
   if (!Number.isFinite(value) || Math.fround(value) !== value) throw bad(what, 'a float32 number', value);
 }
 
-function flags<K extends string>(o: { name: string } & Record<K, number>, keys: readonly K[]): void {
-  for (const key of keys) oneOf(o[key], 1, `${o.name}.${key}`);
+function flags<K extends string>(o: { name: string } & Record<K, boolean>, keys: readonly K[]): void {
+  for (const key of keys) flag(o[key], `${o.name}.${key}`);
 }
 
 function inputCount(o: { name: string; inputs: readonly number[] }, expected: number): void {
@@ -60,7 +60,7 @@ export const SEQUENCE_RULES: { [K in SequenceOperation['op']]: OperationRule<Of<
     inputs: inputOf,
     features: (o, [input = 0]) => {
       for (const key of ['rows', 'valid', 'stride'] as const) count(o[key], `${o.name}.${key}`);
-      oneOf(o.statistic, 2, `${o.name}.statistic`);
+      oneOf(o.statistic, STATISTICS, `${o.name}.statistic`);
       number(o.epsilon, `${o.name}.epsilon`);
       if (o.epsilon < 0) throw bad(`${o.name}.epsilon`, '0 or more', o.epsilon);
       if (o.stride < o.valid) throw bad(`${o.name}.stride`, `${o.valid} or more`, o.stride);
@@ -85,7 +85,7 @@ export const SEQUENCE_RULES: { [K in SequenceOperation['op']]: OperationRule<Of<
   recurrent: {
     inputs: (o) => o.inputs,
     features: (o, inputs) => {
-      oneOf(o.cell, 3, `${o.name}.cell`);
+      oneOf(o.cell, CELLS, `${o.name}.cell`);
       count(o.units, `${o.name}.units`);
       count(o.steps, `${o.name}.steps`);
       flags(o, ['backwards', 'inPlace', 'sequences', 'states', 'initial', 'masked', 'zeroOutput']);
@@ -95,16 +95,18 @@ export const SEQUENCE_RULES: { [K in SequenceOperation['op']]: OperationRule<Of<
         throw bad(`${o.name}.weight`, `${rows} x ${o.units}`, [weight.rows, weight.cols]);
       }
       if (o.bias !== null) {
-        if (o.cell !== 3) throw bad(`${o.name}.bias`, 'null unless cell is 3', o.bias);
+        if (o.cell !== 'gru_reset_after') {
+          throw bad(`${o.name}.bias`, 'null unless cell is gru_reset_after', o.bias);
+        }
         vector(o.bias, rows, `${o.name}.bias`);
       }
-      const states = o.cell === 1 ? 2 : 1;
-      const initial = o.initial === 1 ? states : 0;
-      inputCount(o, 1 + initial + o.masked);
+      const states = o.cell === 'lstm' ? 2 : 1;
+      const initial = o.initial ? states : 0;
+      inputCount(o, 1 + initial + (o.masked ? 1 : 0));
       features(inputs[0], limited(o.steps * rows, o.name), o.name);
       for (const input of inputs.slice(1, 1 + initial)) features(input, o.units, o.name);
-      if (o.masked === 1) features(inputs[inputs.length - 1], o.steps, o.name);
-      const outputs = (o.sequences === 1 ? o.steps : 1) + (o.states === 1 ? states : 0);
+      if (o.masked) features(inputs[inputs.length - 1], o.steps, o.name);
+      const outputs = (o.sequences ? o.steps : 1) + (o.states ? states : 0);
       return limited(outputs * o.units, o.name);
     },
   },
@@ -134,11 +136,11 @@ export const SEQUENCE_RULES: { [K in SequenceOperation['op']]: OperationRule<Of<
     features: (o, inputs) => {
       for (const key of ['heads', 'targets', 'sources'] as const) count(o[key], `${o.name}.${key}`);
       flags(o, ['causal', 'queryMask', 'valueMask']);
-      inputCount(o, 1 + o.queryMask + o.valueMask);
+      inputCount(o, 1 + (o.queryMask ? 1 : 0) + (o.valueMask ? 1 : 0));
       const size = limited(limited(o.heads * o.targets, o.name) * o.sources, o.name);
       features(inputs[0], size, o.name);
-      if (o.queryMask === 1) features(inputs[1], o.targets, o.name);
-      if (o.valueMask === 1) features(inputs[inputs.length - 1], o.sources, o.name);
+      if (o.queryMask) features(inputs[1], o.targets, o.name);
+      if (o.valueMask) features(inputs[inputs.length - 1], o.sources, o.name);
       return size;
     },
   },

@@ -5,6 +5,9 @@
  */
 import type { Activation, Matrix } from '../program.js';
 
+/** The choices of operations: an .esp holds the place of a name in its list, so new names come last. */
+export type Choices = readonly string[];
+
 /** Floats of a plane: the pixels, rounded up to a multiple of 16. */
 export function planeFloats(pixels: number): number {
   return Math.ceil(pixels / 16) * 16;
@@ -15,8 +18,8 @@ export function planeFloats(pixels: number): number {
  * dilationX) for each tap (i, j) of the kernel.
  */
 export interface Window {
-  /** 1: the input is a frame; 0: it is planes, and the strides are 1. */
-  readonly framed: 0 | 1;
+  /** The input is a frame, else planes, and the strides are 1. */
+  readonly framed: boolean;
   /** Of the padded plane. */
   readonly frameHeight: number;
   readonly frameWidth: number;
@@ -58,7 +61,7 @@ export function frameFloats(
 
 /** Floats of one channel of what a window reads. */
 export function windowInputFloats(window: Window): number {
-  return window.framed === 1 ? frameFloats(window) : planeFloats(window.frameHeight * window.frameWidth);
+  return window.framed ? frameFloats(window) : planeFloats(window.frameHeight * window.frameWidth);
 }
 
 interface Base {
@@ -76,9 +79,12 @@ export type ToPlanes = Base & Image & { readonly op: 'to_planes' };
 /** Planes to [pixels, channels]. */
 export type ToPixels = Base & Image & { readonly op: 'to_pixels' };
 
+export const FILLS = ['zero', 'lowest'] as const;
+export type Fill = (typeof FILLS)[number];
+
 /**
- * Planes to a frame: row y goes to row top + y * upY of the padded plane, column x likewise; the rest is filled (0:
- * zero; 1: lowest). The padded plane is stored in strideY x strideX phases.
+ * Planes to a frame: row y goes to row top + y * upY of the padded plane, column x likewise; the rest is filled with 0 or
+ * with the lowest number. The padded plane is stored in strideY x strideX phases.
  */
 export type Frame = Base & {
   readonly op: 'frame';
@@ -93,7 +99,7 @@ export type Frame = Base & {
   readonly frameWidth: number;
   readonly strideY: number;
   readonly strideX: number;
-  readonly fill: 0 | 1;
+  readonly fill: Fill;
 };
 
 /** y[f] = act(b[f] + sum over c, i, j of W[f, (c, i, j)] x[c, window(i, j)]); rows of W are filters, split by groups. */
@@ -122,8 +128,11 @@ export type Depthwise = Base &
 export type Pool = Base &
   Window & { readonly op: 'pool'; readonly channels: number; readonly scale: Float32Array | null };
 
-/** mean 1: the mean of each plane; 0: its maximum. One number a channel. */
-export type GlobalPool = Base & Image & { readonly op: 'global_pool'; readonly mean: 0 | 1 };
+export const GLOBAL_POOL_KINDS = ['maximum', 'mean'] as const;
+export type GlobalPoolKind = (typeof GLOBAL_POOL_KINDS)[number];
+
+/** The maximum or the mean of each plane: one number a channel. */
+export type GlobalPool = Base & Image & { readonly op: 'global_pool'; readonly kind: GlobalPoolKind };
 
 /** y[c, :] = act(x[c, :] * scale[c] + offset[c]). */
 export type ChannelAffine = Base &
@@ -145,11 +154,14 @@ export type Gather = Base & {
   readonly index: Int32Array;
 };
 
-/** Elementwise, two inputs of the same number of features. kind 0: product, 1: maximum, 2: minimum, 3: quotient. */
+export const COMBINE_KINDS = ['product', 'maximum', 'minimum', 'quotient'] as const;
+export type CombineKind = (typeof COMBINE_KINDS)[number];
+
+/** Elementwise, two inputs of the same number of features. */
 export type Combine = Omit<Base, 'input'> & {
   readonly op: 'combine';
   readonly inputs: readonly number[];
-  readonly kind: 0 | 1 | 2 | 3;
+  readonly kind: CombineKind;
 };
 
 export type ImageOperation =

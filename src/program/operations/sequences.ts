@@ -14,15 +14,17 @@ interface Several {
   readonly inputs: readonly number[];
   readonly output: number;
 }
-export type Flag = 0 | 1;
 
 /** x - max - log(sum of e^(x - max)) over each run of `group` consecutive features. */
 export type LogSoftmax = Base & { readonly op: 'log_softmax'; readonly group: number };
 
+export const STATISTICS = ['standard', 'root_mean_square', 'unit'] as const;
+export type Statistic = (typeof STATISTICS)[number];
+
 /**
  * Statistics over each group of `rows` rows of `valid` numbers, each row taking up `stride`:
- * statistic 0: (x - mean) / sqrt(variance + epsilon); 1: x / sqrt(mean of x^2 + epsilon); 2: x / sqrt(max(sum of x^2,
- * epsilon)). Then y = act(that * scale[i] + offset[i]), i in the group; scale and offset of `valid` numbers or null
+ * standard: (x - mean) / sqrt(variance + epsilon); root_mean_square: x / sqrt(mean of x^2 + epsilon); unit: x /
+ * sqrt(max(sum of x^2, epsilon)). Then y = act(that * scale[i] + offset[i]), i in the group; scale and offset of `valid` numbers or null
  * (null unless rows is 1 and stride is valid).
  */
 export type Normalize = Base & {
@@ -30,7 +32,7 @@ export type Normalize = Base & {
   readonly rows: number;
   readonly valid: number;
   readonly stride: number;
-  readonly statistic: 0 | 1 | 2;
+  readonly statistic: Statistic;
   readonly epsilon: number;
   readonly scale: Float32Array | null;
   readonly offset: Float32Array | null;
@@ -44,27 +46,30 @@ export type Embedding = Base & {
   readonly weight: Matrix;
 };
 
+export const CELLS = ['simple', 'lstm', 'gru_reset_before', 'gru_reset_after'] as const;
+export type Cell = (typeof CELLS)[number];
+
 /**
- * The recurrent half of a layer. cell 0: SimpleRNN, 1: LSTM (gates i, f, c, o), 2: GRU (z, r, h) that resets h before
- * the product, 3: after it. Inputs: the projections [steps, gates * units] (W x + b); the initial states if `initial`
- * (h; LSTM h and c); the mask [steps] if `masked`. weight: [gates * units, units]; bias: of the recurrent product, cell
- * 3 only. Output: h of each step if `sequences`, else of the last; then the last states if `states`.
+ * The recurrent half of a layer: of SimpleRNN, LSTM (gates i, f, c, o), GRU (z, r, h) that resets h before the product,
+ * or after it. Inputs: the projections [steps, gates * units] (W x + b); the initial states if `initial`
+ * (h; LSTM h and c); the mask [steps] if `masked`. weight: [gates * units, units]; bias: of the recurrent product,
+ * gru_reset_after only. Output: h of each step if `sequences`, else of the last; then the last states if `states`.
  */
 export type Recurrent = Several & {
   readonly op: 'recurrent';
-  readonly cell: 0 | 1 | 2 | 3;
+  readonly cell: Cell;
   readonly units: number;
   readonly steps: number;
   /** From the last step to the first. */
-  readonly backwards: Flag;
+  readonly backwards: boolean;
   /** Backwards: the outputs lie at the steps of their inputs, not in the order of computing. */
-  readonly inPlace: Flag;
-  readonly sequences: Flag;
-  readonly states: Flag;
-  readonly initial: Flag;
-  readonly masked: Flag;
+  readonly inPlace: boolean;
+  readonly sequences: boolean;
+  readonly states: boolean;
+  readonly initial: boolean;
+  readonly masked: boolean;
   /** The output at a masked step is 0 instead of the one before. */
-  readonly zeroOutput: Flag;
+  readonly zeroOutput: boolean;
   readonly weight: Matrix;
   readonly bias: Float32Array | null;
   /** Not named `activation`: it is inside of the cell, and nothing may be fused into it. */
@@ -72,7 +77,12 @@ export type Recurrent = Several & {
   readonly recurrentActivation: Activation;
 };
 
-export const RECURRENT_GATES = [1, 4, 3, 3] as const;
+export const RECURRENT_GATES: { readonly [C in Cell]: number } = {
+  simple: 1,
+  lstm: 4,
+  gru_reset_before: 3,
+  gru_reset_after: 3,
+};
 
 /**
  * y[h, i, j] = sum over l of a[h, i, l] * b[h, j, l]: heads x rows x columns, depth is summed. a[h, i, l] is number
@@ -110,11 +120,11 @@ export const MATMUL_KEYS = [
   'yRow',
 ] as const satisfies readonly (keyof Matmul)[];
 
-/** y[g] = 1 where some number of the group is not `value` (whole 1: with its fraction cut off), else 0. */
+/** y[g] = 1 where some number of the group is not `value` (`whole`: with its fraction cut off), else 0. */
 export type StepMask = Base & {
   readonly op: 'step_mask';
   readonly group: number;
-  readonly whole: Flag;
+  readonly whole: boolean;
   readonly value: number;
 };
 
@@ -127,9 +137,9 @@ export type MaskScores = Several & {
   readonly heads: number;
   readonly targets: number;
   readonly sources: number;
-  readonly causal: Flag;
-  readonly queryMask: Flag;
-  readonly valueMask: Flag;
+  readonly causal: boolean;
+  readonly queryMask: boolean;
+  readonly valueMask: boolean;
 };
 
 export type SequenceOperation =
