@@ -1,4 +1,4 @@
-# The addon by node-gyp, for machines without CMake. The same sources (native/sources.json) and flags
+# The addon by node-gyp, for machines without CMake. The same sources (native/sources.mjs) and flags
 # as CMakeLists.txt.
 {
   "variables": {
@@ -29,7 +29,7 @@
       "type": "static_library",
       "conditions": [
         ["target_arch=='x64'", {
-          "sources": ["<!@(node -p \"require('./native/sources.json').avx2.join(' ')\")"],
+          "sources": ["<!@(node native/sources.mjs avx2)"],
           "cflags_cc": ["<@(avx2_flags)"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx2_flags)"]}
         }, {"type": "none"}]
@@ -40,7 +40,7 @@
       "type": "static_library",
       "conditions": [
         ["target_arch=='x64'", {
-          "sources": ["<!@(node -p \"require('./native/sources.json').avx512.join(' ')\")"],
+          "sources": ["<!@(node native/sources.mjs avx512)"],
           "cflags_cc": ["<@(avx512_flags)"],
           "xcode_settings": {"OTHER_CPLUSPLUSFLAGS": ["<@(avx512_flags)"]}
         }, {"type": "none"}]
@@ -55,11 +55,12 @@
       "cflags!": ["-fno-exceptions"],
       "xcode_settings": {"GCC_ENABLE_CPP_EXCEPTIONS": "YES"},
       "sources": [
-        "<!@(node -p \"const s = require('./native/sources.json'); [...s.common, ...s.addon].join(' ')\")"
+        "<!@(node native/sources.mjs common)",
+        "<!@(node native/sources.mjs addon)"
       ],
       "conditions": [
         ["target_arch=='arm64'", {
-          "sources": ["<!@(node -p \"require('./native/sources.json').neon.join(' ')\")"]
+          "sources": ["<!@(node native/sources.mjs neon)"]
         }],
         ["OS=='linux'", {"libraries": ["-pthread"]}]
       ]

@@ -6,6 +6,7 @@
 #include "addon/environment.h"
 #include "addon/js.h"
 #include "addon/model.h"
+#include "kernels/values.h"
 
 namespace espalier {
 namespace {
@@ -157,12 +158,12 @@ Napi::Value run(const Napi::CallbackInfo& info) {
         port_memory(env, inputs.values[i], batch * program.input_features(i), "inputs", i));
   }
   // Each on a cache line of its own.
-  const auto room = [](size_t floats) { return (floats + 15) / 16 * 16; };
   size_t floats = 0;
-  for (size_t i = 0; i < input_count; ++i) floats += room(batch * program.input_features(i));
+  for (size_t i = 0; i < input_count; ++i)
+    floats += aligned_values(batch * program.input_features(i));
   for (size_t i = 0; i < program.output_count(); ++i) {
     job->output_lengths.push_back(batch * program.output_features(i));
-    floats += room(job->output_lengths.back());
+    floats += aligned_values(job->output_lengths.back());
   }
   job->memory.resize(floats);
   float* next = job->memory.data();
@@ -170,11 +171,11 @@ Napi::Value run(const Napi::CallbackInfo& info) {
     const size_t length = batch * program.input_features(i);
     std::memcpy(next, sources[i], length * sizeof(float));
     job->inputs.push_back(next);
-    next += room(length);
+    next += aligned_values(length);
   }
   for (size_t length : job->output_lengths) {
     job->outputs.push_back(next);
-    next += room(length);
+    next += aligned_values(length);
   }
   return model->environment().runner_of(env).submit(env, std::move(job));
 }

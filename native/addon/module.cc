@@ -20,11 +20,12 @@ namespace espalier {
 namespace {
 
 constexpr const char* kArgument = "INVALID_ARGUMENT";
-constexpr Isa kBestFirst[] = {Isa::kAvx512, Isa::kAvx2, Isa::kNeon, Isa::kPortable};
+
+std::vector<Isa> best_first() { return {std::rbegin(kIsas), std::rend(kIsas)}; }
 
 std::string names(bool available_only) {
   std::string text;
-  for (Isa isa : kBestFirst) {
+  for (Isa isa : best_first()) {
     if (available_only && !isa_available(isa)) continue;
     text += (text.empty() ? "" : ", ") + std::string(isa_name(isa));
   }
@@ -54,7 +55,7 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   const Napi::Object object = Napi::Object::New(env);
   object.Set("isa", isa_name(isa_in_use()));
   const Napi::Array available = Napi::Array::New(env);
-  for (Isa isa : kBestFirst) {
+  for (Isa isa : best_first()) {
     if (isa_available(isa)) available.Set(available.Length(), isa_name(isa));
   }
   object.Set("available", available);
@@ -174,9 +175,12 @@ LoadOptions read_options(napi_env env, napi_value value) {
     const std::string name = js::string(env, values, kArgument, "options.values");
     const auto* known = std::find(std::begin(kValueFormatNames), std::end(kValueFormatNames), name);
     if (known == std::end(kValueFormatNames)) {
-      js::refuse(kArgument,
-                 "options.values: expected float32, bfloat16, float16 or int8, received \"" +
-                     name.substr(0, 60) + '"');
+      std::string list;
+      for (const char* format : kValueFormatNames) {
+        list += (list.empty() ? "" : ", ") + std::string(format);
+      }
+      js::refuse(kArgument, "options.values: expected one of " + list + ", received \"" +
+                                name.substr(0, 60) + '"');
     }
     options.program.matrices.values = static_cast<ValueFormat>(known - kValueFormatNames);
   }

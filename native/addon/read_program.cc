@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "addon/js.h"
+#include "kernels/activation.h"
 #include "program/operation.h"
 #include "sparse/value_format.h"
 
@@ -16,12 +17,6 @@ constexpr uint64_t kMostSize = uint64_t{1} << 40;
 constexpr uint32_t kMostElements = 1 << 20;
 constexpr uint64_t kProgramVersion = 1;
 
-constexpr const char* kActivations[] = {
-    "linear",      "relu",        "relu6",        "leaky_relu",  "elu",
-    "selu",        "sigmoid",     "hard_sigmoid", "tanh",        "softplus",
-    "softsign",    "gelu",        "gelu_tanh",    "swish",       "exponential",
-    "mish",        "hard_swish",  "log_sigmoid",  "tanh_shrink", "squareplus",
-    "hard_shrink", "soft_shrink", "threshold",    "clip",        "clipped_leaky_relu"};
 // VALUE_CODES of src/program/coded.ts, in the order of ValueCode.
 constexpr const char* kValueCodes[] = {"F32", "split", "F16", "U16", "U8", "BF16", "I8"};
 static_assert(std::size(kValueCodes) == static_cast<size_t>(ValueCode::kInt8) + 1);
@@ -34,8 +29,6 @@ struct CodedPart {
 constexpr CodedPart kCodedParts[] = {
     {"runs", &CodedCsr::runs}, {"codes", &CodedCsr::codes}, {"palette", &CodedCsr::palette},
     {"tops", &CodedCsr::tops}, {"high", &CodedCsr::high},   {"scales", &CodedCsr::scales}};
-
-static_assert(std::size(kActivations) == static_cast<size_t>(kLastActivation) + 1);
 
 // Arrays whose memory is asked for once no more JavaScript can run.
 class Arrays {
@@ -274,9 +267,9 @@ class Reader {
     const std::string kind =
         js::string(env_, get(value, "kind", parameter), kCode, parameter + ".kind");
     Activation activation;
-    size_t index = 0;
-    while (index < std::size(kActivations) && kind != kActivations[index]) ++index;
-    if (index == std::size(kActivations)) {
+    int index = 0;
+    while (index < kActivationKinds && kind != kActivationNames[index]) ++index;
+    if (index == kActivationKinds) {
       js::refuse(kCode, parameter + ".kind: there is no activation \"" + kind + '"');
     }
     activation.kind = static_cast<ActivationKind>(index);
@@ -343,9 +336,17 @@ Napi::Object contract(Napi::Env env) {
   }
   const Napi::Object answer = Napi::Object::New(env);
   answer.Set("operations", operations);
-  answer.Set("activations", name_list(env, kActivations));
+  answer.Set("activations", name_list(env, kActivationNames));
   answer.Set("valueFormats", name_list(env, kValueFormatNames));
   answer.Set("valueCodes", name_list(env, kValueCodes));
+  answer.Set("isas", name_list(env, kIsaNames));
+  const Napi::Object layouts = Napi::Object::New(env);
+  for (Isa isa : kIsas) {
+    const Napi::Array names = Napi::Array::New(env);
+    for (const std::string& name : linear_layouts(isa)) names.Set(names.Length(), name);
+    layouts.Set(isa_name(isa), names);
+  }
+  answer.Set("layouts", layouts);
   return answer;
 }
 

@@ -13,7 +13,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "dnnl.hpp"
+#include <dnnl.hpp>
 
 namespace {
 

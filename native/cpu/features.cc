@@ -124,19 +124,7 @@ std::vector<Isa> available_isas() {
 
 Isa best_isa() { return available_isas().back(); }
 
-const char* isa_name(Isa isa) {
-  switch (isa) {
-    case Isa::kNeon:
-      return "neon";
-    case Isa::kAvx2:
-      return "avx2";
-    case Isa::kAvx512:
-      return "avx512";
-    case Isa::kPortable:
-      break;
-  }
-  return "portable";
-}
+const char* isa_name(Isa isa) { return kIsaNames[static_cast<size_t>(isa)]; }
 
 std::optional<Isa> isa_from_name(std::string_view name) {
   for (Isa isa : kIsas) {

@@ -13,6 +13,7 @@ namespace espalier {
 enum class Isa { kPortable, kNeon, kAvx2, kAvx512 };
 // All of them, in the order of preference, least first.
 inline constexpr Isa kIsas[] = {Isa::kPortable, Isa::kNeon, Isa::kAvx2, Isa::kAvx512};
+inline constexpr const char* kIsaNames[] = {"portable", "neon", "avx2", "avx512"};
 
 struct CacheSizes {
   size_t l1d = 32 * 1024;
@@ -26,7 +27,7 @@ bool isa_available(Isa isa);
 std::vector<Isa> available_isas();
 // The best available.
 Isa best_isa();
-const char* isa_name(Isa isa);  // "portable", "neon", "avx2", "avx512"
+const char* isa_name(Isa isa);
 std::optional<Isa> isa_from_name(std::string_view name);
 // Read from the machine once (sysfs or CPUID); the defaults above where it does not tell.
 const CacheSizes& cache_sizes();

@@ -100,8 +100,8 @@ Step make_step(const ProgramSpec& spec, const OperationSpec& operation, size_t i
       operation.matrices.size() != count(*type, {FieldKind::kMatrix})) {
     refuse_model(where + ": it lacks an input or a field");
   }
-  if (operation.activation.kind > kLastActivation ||
-      operation.recurrent_activation.kind > kLastActivation) {
+  if (static_cast<int>(operation.activation.kind) >= kActivationKinds ||
+      static_cast<int>(operation.recurrent_activation.kind) >= kActivationKinds) {
     refuse_model(where + ": there is no such activation");
   }
   Step step;

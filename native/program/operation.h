@@ -4,11 +4,11 @@
 //  1. ops/<type>.cc: a class derived from Operation, a `make` that checks the spec, and an
 //     OperationType which names the fields of its kind in src/program/program.ts. The addon reads
 //     them by this list: nothing else is to be written for it.
-//  2. Its line in ops/types.cc, and its path in native/sources.json.
+//  2. Its line in ops/types.cc.
 //  3. In native/test/program_test_support.h its naive form: the random programs of the tests then
 //     use it.
 //
-// Values lie as linear.h says: sample-major for batches up to kSampleMajorMax, panels of up to
+// Values lie as kernels/values.h says: sample-major for batches up to kSampleMajorMax, panels of up to
 // kPanelColumns columns above. A value of an image is `channels * height * width` features either
 // way: sample-major, the pixels of a channel are contiguous; in a panel, each pixel of each channel
 // is a row of samples. An operation that wants the former at any batch size transposes through its
@@ -26,6 +26,7 @@
 #include "cpu/features.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/linear/linear.h"
+#include "kernels/values.h"
 #include "program/spec.h"
 
 namespace espalier {

@@ -6,8 +6,6 @@
 namespace espalier {
 namespace {
 
-size_t round_up(size_t n) { return (n + 15) / 16 * 16; }
-
 // The free stretches of the arena, by offset.
 class FreeList {
  public:
@@ -67,8 +65,8 @@ Plan make_plan(const std::vector<size_t>& features, const std::vector<uint32_t>&
   plan.strides.resize(features.size());
   std::vector<size_t> sizes(features.size());
   for (size_t v = 0; v < features.size(); ++v) {
-    plan.strides[v] = samples ? round_up(features[v]) : columns;
-    sizes[v] = (samples ? round_up(features[v]) : features[v]) * columns;
+    plan.strides[v] = samples ? aligned_values(features[v]) : columns;
+    sizes[v] = (samples ? aligned_values(features[v]) : features[v]) * columns;
   }
   // The step after which a value is no longer wanted.
   constexpr size_t kAlways = SIZE_MAX;
@@ -107,7 +105,7 @@ Plan make_plan(const std::vector<size_t>& features, const std::vector<uint32_t>&
   }
   size_t parts = 1;
   for (const Step& step : steps) {
-    const size_t wanted = round_up(step.operation->scratch(columns));
+    const size_t wanted = aligned_values(step.operation->scratch(columns));
     if (wanted == 0) continue;
     plan.part_scratch = std::max(plan.part_scratch, wanted);
     parts = std::max<size_t>(parts, threads);

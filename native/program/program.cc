@@ -162,7 +162,7 @@ void Program::run_panel(Workspace::Lane& lane, const Plan& plan, size_t column, 
     kernels_->transpose(inputs[i] + column * features, features, panel, ld, n, features);
     // What lies in the columns after the last sample means nothing, but may be slow to compute
     // with.
-    const size_t padding = (n + 15) / 16 * 16 - n;
+    const size_t padding = aligned_values(n) - n;
     if (padding == 0) continue;
     for (size_t f = 0; f < features; ++f) {
       std::memset(panel + f * ld + n, 0, padding * sizeof(float));

@@ -90,7 +90,7 @@ double exact(Activation activation, double x) {
 
 std::vector<Activation> activations() {
   std::vector<Activation> all;
-  for (int kind = 0; kind <= static_cast<int>(kLastActivation); ++kind) {
+  for (int kind = 0; kind < kActivationKinds; ++kind) {
     all.push_back({static_cast<ActivationKind>(kind), 0.0f, 0.0f});
   }
   for (Activation& activation : all) {

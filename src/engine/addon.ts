@@ -9,7 +9,9 @@ import type { Program } from '../program/program.js';
 import type { ValueFormat } from '../program/value-formats.js';
 import type { CodedProgram } from '../program/coded.js';
 
-export type IsaName = 'portable' | 'neon' | 'avx2' | 'avx512';
+/** In the order of preference, least first, as kIsas of native/cpu/features.h. */
+export const ISA_NAMES = ['portable', 'neon', 'avx2', 'avx512'] as const;
+export type IsaName = (typeof ISA_NAMES)[number];
 
 export interface AddonOptions {
   /** Threads that a call may use, at least 1. */
@@ -86,6 +88,10 @@ export interface Contract {
   valueFormats: string[];
   /** How the values of a coded matrix lie. */
   valueCodes: string[];
+  /** All instruction sets, available here or not. */
+  isas: string[];
+  /** By instruction set: the layouts that AddonOptions.layout may name. */
+  layouts: Record<string, string[]>;
 }
 
 export type FieldKind =

@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { wrongIncludes } from '../../scripts/lib/includes.mjs';
+import { sources } from '../../native/sources.mjs';
+import { filesUnder } from '../../scripts/lib/stamp.mjs';
 import { googleTestFilter } from '../../scripts/lib/suites.mjs';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -42,6 +44,20 @@ describe('the include rule of native/', () => {
       'native/test/program_test.cc:1: test may include cpu, sparse, kernels, program beside itself, not "addon/js.h"',
       'native/tools/tool.cc:1: tools has no line in the include rule (scripts/lib/includes.mjs)',
     ]);
+  });
+});
+
+describe('the parts of the addon', () => {
+  it('hold each C++ file of the engine and of the addon once', () => {
+    const parts = ['common', 'avx2', 'avx512', 'neon', 'addon'].map((part) => sources(part));
+    const all = filesUnder(
+      root,
+      ['cpu', 'sparse', 'kernels', 'program', 'addon'].map((room) => `native/${room}`),
+    );
+    expect(parts.flat().sort()).toEqual(all.filter((path: string) => path.endsWith('.cc')).sort());
+    expect(parts[1]).toContain('native/kernels/linear/dense_avx2.cc');
+    expect(parts[2]).toContain('native/kernels/linear/dense_avx512.cc');
+    expect(() => sources('sse')).toThrow('there is no part sse');
   });
 });
 

@@ -1,19 +1,17 @@
 #include "kernels/elementwise/elementwise.h"
 
+#include "kernels/by_isa.h"
+
 namespace espalier {
 
 extern const ElementwiseKernels kElementwisePortable, kElementwiseNeon, kElementwiseAvx2,
     kElementwiseAvx512;
 
 const ElementwiseKernels& elementwise_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return kElementwiseAvx512;
-  if (isa == Isa::kAvx2) return kElementwiseAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return kElementwiseNeon;
-#endif
-  (void)isa;
-  return kElementwisePortable;
+  static constexpr KernelsByIsa<ElementwiseKernels> kKernels = {
+      {&kElementwisePortable, ESPALIER_ARM64(kElementwiseNeon), ESPALIER_X64(kElementwiseAvx2),
+       ESPALIER_X64(kElementwiseAvx512)}};
+  return kKernels.best(isa);
 }
 
 }  // namespace espalier

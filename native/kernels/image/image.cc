@@ -1,18 +1,16 @@
 #include "kernels/image/image.h"
 
+#include "kernels/by_isa.h"
+
 namespace espalier {
 
 extern const ImageKernels kImagePortable, kImageNeon, kImageAvx2, kImageAvx512;
 
 const ImageKernels& image_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return kImageAvx512;
-  if (isa == Isa::kAvx2) return kImageAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return kImageNeon;
-#endif
-  (void)isa;
-  return kImagePortable;
+  static constexpr KernelsByIsa<ImageKernels> kKernels = {
+      {&kImagePortable, ESPALIER_ARM64(kImageNeon), ESPALIER_X64(kImageAvx2),
+       ESPALIER_X64(kImageAvx512)}};
+  return kKernels.best(isa);
 }
 
 }  // namespace espalier

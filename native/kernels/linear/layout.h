@@ -3,17 +3,15 @@
 #ifndef ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_
 #define ESPALIER_NATIVE_KERNELS_LINEAR_LAYOUT_H_
 
+#include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "cpu/features.h"
 #include "kernels/linear/kernels.h"
 #include "sparse/csr.h"
-#include "sparse/permute_block.h"
 #include "sparse/row_blocks.h"
-#include "sparse/short_blocks.h"
 #include "sparse/value_format.h"
 
 namespace espalier {
@@ -49,52 +47,47 @@ class Layout {
   RowBlocks row_blocks_;
 };
 
-// Each maker throws std::bad_alloc when memory runs out. `csr` outlives the csr layout; bias has a
-// value for each row.
-std::unique_ptr<Layout> make_csr_layout(const CsrView& csr);
-std::unique_ptr<Layout> make_dense_layout(const CsrView& csr, Isa isa);
-
-// A way to pack permute-blocks, counted but not packed.
-struct PermuteBlockPlan {
-  const PermuteBlockForm* form = nullptr;
-  uint32_t form_index = 0;
-  uint32_t lanes = 0;
-  bool grouped = false;
-  std::string name;  // "pb64": rows in order, "pb64g": grouped
-  BlockCounts counts;
-  std::vector<uint32_t> order;
-  PermuteBlockCount size;
-  double bytes = 0;  // about
+// What a layout is asked for: a matrix, and the batches of n that it is to run. `csr` and `bias` (a
+// value for each row) outlive the answers.
+struct LayoutRequest {
+  const CsrView& csr;
+  const float* bias;
+  Isa isa;
+  int n;
+  bool cold;                         // the weights come from memory
+  std::vector<ValueFormat> formats;  // that weights may be stored in: float32 first
+  const std::string& forced;         // a layout's name, after which no more is looked for; or empty
 };
-const PermuteBlockKernels* permute_block_kernels(Isa isa);  // nullptr if there are none
-std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa);
-std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
-                                                  const PermuteBlockPlan& plan);
 
-const ShortBlocksKernels* short_blocks_kernels(Isa isa);  // nullptr if there are none
-// Nothing where the matrix has no such form. half: the plan with blocks half as wide, if there is
-// one: its counts are not taken again.
-std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols,
-                                                 const ShortBlocksPlan* half = nullptr);
-double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format);  // about
-std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
-                                                 const ShortBlocksForm& form, ValueFormat format,
-                                                 const ShortBlocksPlan& plan);
+// A layout that could serve a request.
+struct Candidate {
+  std::string name;
+  double ns;     // predicted for a call on one thread: see cost_model.h
+  double bytes;  // about
+  // Packs; throws std::bad_alloc when memory runs out.
+  std::function<std::unique_ptr<Layout>()> make;
 
-const SellKernels* sell_kernels(Isa isa);  // nullptr if there are none
-std::unique_ptr<Layout> make_sell_layout(const CsrView& csr, const float* bias,
-                                         const SellKernels& kernels, ValueFormat format);
+  // Of layouts that are about as fast, the smaller: now and then its weights are not in the cache.
+  double robust_ns() const { return ns + kColdShare * bytes; }
+  static constexpr double kColdShare = 0.05 / 25;  // of the calls, at 25 bytes a nanosecond
 
-struct RowTilesPlan {
-  std::string name;  // "tiles8", "tiles16", "tiles32", "tiles64": for so many columns at most
-  uint32_t tile_rows = 0;
-  uint32_t tile_cols = 0;
+  // "tiles" stands for its form of any width.
+  bool forced_by(const std::string& layout) const {
+    return name == layout || (layout == "tiles" && name.compare(0, 5, layout) == 0);
+  }
 };
-const RowTileKernels& row_tile_kernels(Isa isa);
-// n <= kSampleMajorMax: for samples, which are brought into a panel of 8 columns and back.
-RowTilesPlan plan_row_tiles(const CsrView& csr, int n);
-std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
-                                              const RowTilesPlan& plan);
+
+// True once the layout that a request forces is among `list`.
+bool found_forced(const LayoutRequest& request, const std::vector<Candidate>& list);
+
+// Layouts of one kind: a layout_*.cc, with its line in choice.cc.
+struct LayoutFamily {
+  // What LinearOptions::layout may name where the kernels are those of `isa`.
+  std::vector<std::string> (*names)(Isa isa);
+  // Plans and costs what could serve the request, and adds it to the list. Counting takes about as
+  // long as packing: found_forced() says when there is no more need of it.
+  void (*add)(const LayoutRequest& request, std::vector<Candidate>& list);
+};
 
 }  // namespace espalier
 

@@ -1,5 +1,6 @@
 // Plain CSR: the layout for machines without a better one, and the order of summation that all
 // others are measured against.
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
 #include "kernels/linear/scalar.h"
 
@@ -75,10 +76,24 @@ class CsrLayout final : public Layout {
   CsrView csr_;
 };
 
+double csr_ns(const LayoutRequest& request) {
+  const double entries = static_cast<double>(request.csr.nnz());
+  const int n = request.n;
+  const uint32_t rows = request.csr.rows;
+  const double ns =
+      n <= 4 ? n * (0.65 * entries + 5.0 * rows) : (n + 15) / 16 * (1.5 * entries + 6.0 * rows);
+  return at_least_reading(request.isa, ns, 8 * entries, request.cold);
+}
+
+std::vector<std::string> names(Isa) { return {"csr"}; }
+
+void add(const LayoutRequest& request, std::vector<Candidate>& list) {
+  list.push_back({"csr", csr_ns(request), 8.0 * request.csr.nnz(),
+                  [csr = request.csr] { return std::make_unique<CsrLayout>(csr); }});
+}
+
 }  // namespace
 
-std::unique_ptr<Layout> make_csr_layout(const CsrView& csr) {
-  return std::make_unique<CsrLayout>(csr);
-}
+extern const LayoutFamily kCsrFamily = {names, add};
 
 }  // namespace espalier

@@ -1,3 +1,5 @@
+#include "kernels/by_isa.h"
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
 #include "sparse/permute_block.h"
 
@@ -7,14 +9,29 @@ namespace {
 constexpr uint32_t kMostCols = 1u << 24;  // a block's number has 24 bits
 constexpr double kMostCountsPerEntry = 64, kMostGroupedPerEntry = 8, kFewCounts = 1 << 20;
 
+constexpr KernelsByIsa<PermuteBlockKernels> kKernels = {
+    {nullptr, nullptr, nullptr, ESPALIER_X64(kPermuteBlockAvx512)}};
+
+// A way to pack permute-blocks, counted but not packed.
+struct PermuteBlockPlan {
+  const PermuteBlockForm* form = nullptr;
+  uint32_t form_index = 0;
+  uint32_t lanes = 0;
+  bool grouped = false;
+  std::string name;  // "pb64": rows in order, "pb64g": grouped
+  BlockCounts counts;
+  std::vector<uint32_t> order;
+  PermuteBlockCount size;
+  double bytes = 0;  // about
+};
+
 class PermuteBlockLayout final : public Layout {
  public:
-  PermuteBlockLayout(const CsrView& csr, const float* bias, uint32_t lanes,
-                     const PermuteBlockPlan& plan)
+  PermuteBlockLayout(const CsrView& csr, const float* bias, const PermuteBlockPlan& plan)
       : form_(*plan.form),
         name_(plan.name),
-        pack_(pack_permute_blocks(csr, {lanes, form_.block_cols, form_.lookup_cols}, plan.counts,
-                                  plan.order)) {
+        pack_(pack_permute_blocks(csr, {plan.lanes, form_.block_cols, form_.lookup_cols},
+                                  plan.counts, plan.order)) {
     if (form_.compressed) compress_permute_blocks(pack_);
     row_blocks_ = pack_.row_blocks;
     bias_.assign(pack_.order.size(), 0.0f);
@@ -54,19 +71,30 @@ class PermuteBlockLayout final : public Layout {
   PermuteBlockView view_;
 };
 
-}  // namespace
+struct PermuteCost {
+  double step, block;
+  double group;          // rows in order
+  double grouped_group;  // outputs scattered to their rows
+};
+// AVX-512, by form and samples.
+constexpr PermuteCost kCosts[3][kSampleMajorMax] = {
+    // step, block, group, grouped_group
+    {{1.00, 0.4, 3.2, 7.9}, {1.85, 0.4, 4.7, 18}, {2.80, 1.0, 5.8, 22}, {3.75, 1.2, 6.0, 26}},
+    {{0.75, 0.45, 2.6, 6.4}, {1.18, 0.5, 3.7, 15}, {1.59, 0.9, 5.5, 22}, {2.11, 0.9, 8.0, 24}},
+    {{2.10, 0.4, 3.2, 7.9}, {2.95, 0.4, 4.7, 18}, {3.80, 1.0, 5.8, 22}, {4.65, 1.2, 6.0, 26}}};
 
-const PermuteBlockKernels* permute_block_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return &kPermuteBlockAvx512;
-#endif
-  (void)isa;
-  return nullptr;
+double permute_block_ns(const LayoutRequest& request, const PermuteBlockPlan& plan) {
+  const PermuteCost& cost = kCosts[plan.form_index][request.n - 1];
+  const double ns = cost.step * plan.size.steps + cost.block * plan.size.blocks +
+                    (plan.grouped ? cost.grouped_group : cost.group) * plan.size.groups;
+  // The steps of a compressed layout wait for each other, which leaves the memory idle at times.
+  return at_least_reading(request.isa, ns, (plan.form->compressed ? 1.3 : 1.0) * plan.bytes,
+                          request.cold);
 }
 
 std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
   std::vector<PermuteBlockPlan> plans;
-  const PermuteBlockKernels* kernels = permute_block_kernels(isa);
+  const PermuteBlockKernels* kernels = kKernels.find(isa);
   if (kernels == nullptr) return plans;
   for (uint32_t i = 0; i < kernels->form_count; ++i) {
     const PermuteBlockForm& form = kernels->forms[i];
@@ -96,9 +124,29 @@ std::vector<PermuteBlockPlan> plan_permute_blocks(const CsrView& csr, Isa isa) {
   return plans;
 }
 
-std::unique_ptr<Layout> make_permute_block_layout(const CsrView& csr, const float* bias, Isa isa,
-                                                  const PermuteBlockPlan& plan) {
-  return std::make_unique<PermuteBlockLayout>(csr, bias, permute_block_kernels(isa)->lanes, plan);
+std::vector<std::string> names(Isa isa) {
+  std::vector<std::string> names;
+  const PermuteBlockKernels* kernels = kKernels.find(isa);
+  for (uint32_t i = 0; kernels != nullptr && i < kernels->form_count; ++i) {
+    names.push_back(kernels->forms[i].layout);
+    names.push_back(std::string(kernels->forms[i].layout) + "g");
+  }
+  return names;
 }
+
+void add(const LayoutRequest& request, std::vector<Candidate>& list) {
+  if (request.n > kSampleMajorMax || found_forced(request, list)) return;
+  for (PermuteBlockPlan& each : plan_permute_blocks(request.csr, request.isa)) {
+    const auto plan = std::make_shared<PermuteBlockPlan>(std::move(each));
+    list.push_back({plan->name, permute_block_ns(request, *plan), plan->bytes,
+                    [csr = request.csr, bias = request.bias, plan] {
+                      return std::make_unique<PermuteBlockLayout>(csr, bias, *plan);
+                    }});
+  }
+}
+
+}  // namespace
+
+extern const LayoutFamily kPermuteBlockFamily = {names, add};
 
 }  // namespace espalier

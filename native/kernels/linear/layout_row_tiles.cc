@@ -2,15 +2,29 @@
 #include <xmmintrin.h>
 #endif
 
+#include <algorithm>
+#include <cmath>
 #include <limits>
 #include <new>
 
+#include "kernels/by_isa.h"
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
-#include "kernels/linear/linear.h"
+#include "kernels/values.h"
 #include "sparse/row_tiles.h"
 
 namespace espalier {
 namespace {
+
+constexpr KernelsByIsa<RowTileKernels> kKernels = {
+    {&kRowTilesPortable, ESPALIER_ARM64(kRowTilesNeon), ESPALIER_X64(kRowTilesAvx2),
+     ESPALIER_X64(kRowTilesAvx512)}};
+
+struct RowTilesPlan {
+  std::string name;  // "tiles8", "tiles16", "tiles32", "tiles64": for so many columns at most
+  uint32_t tile_rows = 0;
+  uint32_t tile_cols = 0;
+};
 
 constexpr size_t kSampleColumns = 8;  // of the panel that samples are brought into
 
@@ -131,20 +145,59 @@ class RowTilesLayout final : public Layout {
   RowTilesView view_;
 };
 
-}  // namespace
+struct RowTileCost {
+  double entry;
+  double row;  // starting and storing the sums of a row in one tile
+};
+struct RowTileCosts {
+  RowTileCost panel[kPanelWidths];  // by panel_width_index
+};
+constexpr CostByIsa<RowTileCosts> kCosts = {
+    // AVX-512
+    {{{0.27, 1.2},
+      {0.27, 1.2},
+      {0.27, 1.2},
+      {0.375, 1.1},
+      {0.665, 1.9},
+      {0.665, 1.9},
+      {0.985, 3.0},
+      {1.29, 3.4}}},
+    // AVX2
+    {{{0.35, 1.2},
+      {0.35, 1.2},
+      {0.35, 1.2},
+      {0.53, 1.9},
+      {0.66, 3.0},
+      {1.00, 3.5},
+      {1.45, 6.0},
+      {1.90, 7.5}}},
+    // portable
+    {{{0.52, 1.7},
+      {0.52, 1.7},
+      {0.52, 1.7},
+      {1.11, 2.7},
+      {1.75, 5.2},
+      {1.75, 5.2},
+      {2.9, 7.3},
+      {3.6, 9.7}}}};
+// To bring a feature of up to four samples into a panel, or back.
+constexpr double kMovedSample = 0.5;
 
-const RowTileKernels& row_tile_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return kRowTilesAvx512;
-  if (isa == Isa::kAvx2) return kRowTilesAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return kRowTilesNeon;
-#endif
-  (void)isa;
-  return kRowTilesPortable;
+double row_tiles_ns(const LayoutRequest& request, const RowTilesPlan& plan) {
+  const double rows = request.csr.rows, cols = request.csr.cols;
+  const RowTileCost& cost = kCosts[request.isa].panel[panel_width_index(request.n)];
+  const double tiles = std::ceil(cols / plan.tile_cols);
+  // Tiles between the first and the last visit only rows that have something in them.
+  const double entries = static_cast<double>(request.csr.nnz());
+  const double visits =
+      tiles <= 2 ? tiles * rows : 2.0 * rows + std::min((tiles - 2) * rows, entries);
+  const double moved = request.n <= kSampleMajorMax ? kMovedSample * (rows + cols) : 0;
+  return at_least_reading(request.isa, 1.01 * entries * cost.entry + visits * cost.row + moved,
+                          6 * entries, request.cold);
 }
 
-// Row blocks: enough for a few threads, and large enough that rows of the same count meet and a
+// n <= kSampleMajorMax: for samples, which are brought into a panel of 8 columns and back. Row
+// blocks: enough for a few threads, and large enough that rows of the same count meet and a
 // block of the panel is used many times.
 RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
   constexpr uint32_t kMostRows = 512, kLeastRows = 128, kRowBlocks = 4;
@@ -165,9 +218,20 @@ RowTilesPlan plan_row_tiles(const CsrView& csr, int n) {
   return plan;
 }
 
-std::unique_ptr<Layout> make_row_tiles_layout(const CsrView& csr, Isa isa,
-                                              const RowTilesPlan& plan) {
-  return std::make_unique<RowTilesLayout>(csr, row_tile_kernels(isa), plan);
+std::vector<std::string> names(Isa) { return {"tiles"}; }
+
+// One sample has better layouts, and up to four have on AVX-512: permute-blocks.
+void add(const LayoutRequest& request, std::vector<Candidate>& list) {
+  if (request.n == 1 || (request.n <= kSampleMajorMax && request.isa == Isa::kAvx512)) return;
+  const RowTilesPlan plan = plan_row_tiles(request.csr, request.n);
+  list.push_back({plan.name, row_tiles_ns(request, plan), 6.0 * request.csr.nnz(),
+                  [csr = request.csr, isa = request.isa, plan] {
+                    return std::make_unique<RowTilesLayout>(csr, kKernels.best(isa), plan);
+                  }});
 }
+
+}  // namespace
+
+extern const LayoutFamily kRowTilesFamily = {names, add};
 
 }  // namespace espalier

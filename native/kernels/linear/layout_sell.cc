@@ -1,3 +1,5 @@
+#include "kernels/by_isa.h"
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
 #include "sparse/coded_lanes.h"
 #include "sparse/sell.h"
@@ -6,6 +8,10 @@ namespace espalier {
 namespace {
 
 static_assert(kSellNoRow == kNoLaneRow, "kernels know the lanes without a row by their number");
+
+// On AVX-512 permute-blocks are faster in every case.
+constexpr KernelsByIsa<SellKernels> kKernels = {
+    {&kSellPortable, ESPALIER_ARM64(kSellNeon), ESPALIER_X64(kSellAvx2), nullptr}};
 
 class SellLayout final : public Layout {
  public:
@@ -54,21 +60,50 @@ class SellLayout final : public Layout {
   SellView view_;
 };
 
+struct SellCost {
+  double step, group;
+};
+constexpr CostByIsa<SellCost> kCosts = {
+    // step, group
+    {},         // AVX-512 has no kernels
+    {2.10, 4},  // AVX2
+    {2.4, 5},   // portable
+};
+
+double sell_ns(const LayoutRequest& request, const SellCount& count, uint32_t lanes,
+               ValueFormat format) {
+  const SellCost& cost = kCosts[request.isa];
+  const double step = cost.step + kDecodeStep[static_cast<int>(format)];
+  const double entry_bytes = 2.0 + value_bytes(format);
+  return at_least_reading(request.isa, request.n * (step * count.steps + cost.group * count.groups),
+                          entry_bytes * lanes * count.steps, request.cold);
+}
+
+std::vector<std::string> names(Isa isa) {
+  const SellKernels* kernels = kKernels.find(isa);
+  if (kernels == nullptr) return {};
+  return {kernels->forms[0].layout};
+}
+
+void add(const LayoutRequest& request, std::vector<Candidate>& list) {
+  const SellKernels* kernels = kKernels.find(request.isa);
+  if (request.n > kSampleMajorMax || kernels == nullptr || request.csr.cols > kSellMostCols) return;
+  const SellCount count = count_sell(request.csr, kernels->lanes);
+  for (ValueFormat stored : request.formats) {
+    const double entry_bytes = 2.0 + value_bytes(stored);
+    list.push_back({kernels->forms[static_cast<int>(stored)].layout,
+                    sell_ns(request, count, kernels->lanes, stored),
+                    entry_bytes * kernels->lanes * count.steps,
+                    [csr = request.csr, bias = request.bias, kernels, stored] {
+                      return std::make_unique<SellLayout>(csr, bias, *kernels, stored);
+                    }});
+  }
+}
+
 }  // namespace
 
-const SellKernels* sell_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return nullptr;  // permute-block is faster in every case
-  if (isa == Isa::kAvx2) return &kSellAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return &kSellNeon;
-#endif
-  return isa == Isa::kPortable ? &kSellPortable : nullptr;
-}
+double sell_step_ns(Isa isa) { return kCosts[isa].step; }
 
-std::unique_ptr<Layout> make_sell_layout(const CsrView& csr, const float* bias,
-                                         const SellKernels& kernels, ValueFormat format) {
-  return std::make_unique<SellLayout>(csr, bias, kernels, format);
-}
+extern const LayoutFamily kSellFamily = {names, add};
 
 }  // namespace espalier

@@ -1,13 +1,19 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
+#include "kernels/by_isa.h"
+#include "kernels/linear/cost_model.h"
 #include "kernels/linear/layout.h"
 #include "sparse/coded_lanes.h"
 #include "sparse/short_blocks.h"
 
 namespace espalier {
 namespace {
+
+constexpr KernelsByIsa<ShortBlocksKernels> kKernels = {
+    {nullptr, nullptr, ESPALIER_X64(kShortBlocksAvx2), nullptr}};
 
 constexpr double kMostCountsPerEntry = 64, kFewCounts = 1 << 20;
 constexpr double kWorthSorting = 0.99;
@@ -109,16 +115,8 @@ class ShortBlocksLayout final : public Layout {
   ShortBlocksView view_;
 };
 
-}  // namespace
-
-const ShortBlocksKernels* short_blocks_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx2) return &kShortBlocksAvx2;
-#endif
-  (void)isa;
-  return nullptr;
-}
-
+// Nothing where the matrix has no such form. half: the plan with blocks half as wide, if there is
+// one: its counts are not taken again.
 std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t block_cols,
                                                  const ShortBlocksPlan* half) {
   if (csr.cols < block_cols || csr.cols > kShortBlockMostCols) return std::nullopt;
@@ -152,16 +150,80 @@ std::optional<ShortBlocksPlan> plan_short_blocks(const CsrView& csr, uint32_t bl
   return plan;
 }
 
+// About.
 double short_blocks_bytes(const ShortBlocksPlan& plan, ValueFormat format) {
   const double step = 8 * (value_bytes(format) + short_block_index_bits(plan.block_cols) / 8.0);
   return step * plan.size.steps + 8 * (value_bytes(format) + 2.0) * plan.tail_steps +
          2.0 * plan.size.blocks + 128.0 * plan.size.groups;
 }
 
-std::unique_ptr<Layout> make_short_blocks_layout(const CsrView& csr, const float* bias,
-                                                 const ShortBlocksForm& form, ValueFormat format,
-                                                 const ShortBlocksPlan& plan) {
-  return std::make_unique<ShortBlocksLayout>(csr, bias, form, format, plan);
+struct ShortBlocksCost {
+  double step, block, group;
+};
+// AVX2: blocks of 4 and 8 columns, by samples.
+constexpr ShortBlocksCost kCosts[2][kSampleMajorMax] = {
+    // step, block, group
+    {{0.36, 0.02, 11}, {0.72, 0.10, 14}, {1.22, 0.05, 16}, {1.40, 0.10, 25}},
+    {{0.65, 0.02, 14}, {1.20, 0.05, 14}, {1.75, 0.10, 16}, {2.30, 0.15, 25}}};
+// Bytes a nanosecond of a short permute-block that lies in the second-level cache.
+constexpr double kStreamsRate = 58;
+// To start and add up the tail of a group.
+constexpr double kTailGroup = 16;
+// Of memory, against other layouts: indices and weights advance by amounts that prefetchers do not
+// know.
+constexpr double kFromMemory = 1.25;
+
+double short_blocks_ns(const LayoutRequest& request, const ShortBlocksPlan& plan,
+                       ValueFormat format) {
+  const ShortBlocksCost& cost = kCosts[plan.block_cols == 4 ? 0 : 1][request.n - 1];
+  const double decode = kDecodeStep[static_cast<int>(format)];
+  const double ns = (cost.step + decode) * plan.size.steps + cost.block * plan.size.blocks +
+                    cost.group * plan.size.groups;
+  // Three streams come slower from the second-level cache than the one of a dense matrix.
+  const double bytes = short_blocks_bytes(plan, format);
+  const double tail_bytes = 8 * (value_bytes(format) + 2.0) * plan.tail_steps;
+  const double streamed = bytes < cache_sizes().l1d ? 0 : (bytes - tail_bytes) / kStreamsRate;
+  const double tail_step = sell_step_ns(request.isa) + decode;
+  const double tails =
+      plan.tail_steps == 0
+          ? 0
+          : request.n * (tail_step * plan.tail_steps + kTailGroup * plan.size.groups);
+  return at_least_reading(request.isa, std::max(ns, streamed) + tails, bytes, request.cold,
+                          kFromMemory);
 }
+
+std::vector<std::string> names(Isa isa) {
+  std::vector<std::string> names;
+  if (const ShortBlocksKernels* kernels = kKernels.find(isa)) {
+    for (const auto& width : kernels->widths) names.push_back(width.forms[0].layout);
+  }
+  return names;
+}
+
+void add(const LayoutRequest& request, std::vector<Candidate>& list) {
+  const ShortBlocksKernels* kernels = kKernels.find(request.isa);
+  if (request.n > kSampleMajorMax || kernels == nullptr) return;
+  std::shared_ptr<ShortBlocksPlan> half;
+  for (const auto& width : kernels->widths) {
+    if (found_forced(request, list)) return;
+    std::optional<ShortBlocksPlan> counted =
+        plan_short_blocks(request.csr, width.block_cols, half.get());
+    if (!counted) continue;
+    const auto plan = std::make_shared<ShortBlocksPlan>(std::move(*counted));
+    half = plan;
+    for (ValueFormat stored : request.formats) {
+      const ShortBlocksForm& form = width.forms[static_cast<int>(stored)];
+      list.push_back({form.layout, short_blocks_ns(request, *plan, stored),
+                      short_blocks_bytes(*plan, stored),
+                      [csr = request.csr, bias = request.bias, &form, stored, plan] {
+                        return std::make_unique<ShortBlocksLayout>(csr, bias, form, stored, *plan);
+                      }});
+    }
+  }
+}
+
+}  // namespace
+
+extern const LayoutFamily kShortBlocksFamily = {names, add};
 
 }  // namespace espalier

@@ -55,7 +55,7 @@ class LinearImpl final : public Linear {
         csr_(std::move(csr)) {
     if (options.values.has_value()) round_values(csr_, format_);
     nnz_ = csr_.values.size();
-    bias_.assign((csr_.rows + 15) / 16 * 16, 0.0f);
+    bias_.assign(aligned_values(csr_.rows), 0.0f);
     if (bias != nullptr) std::copy(bias, bias + csr_.rows, bias_.begin());
     const bool fused = is_fused(activation.kind);
     epilogue_ = {bias_.data(), fused ? activation.kind : ActivationKind::kLinear, activation.alpha};
@@ -242,8 +242,8 @@ class LinearImpl final : public Linear {
 
   // The shortest of some calls with a batch of n.
   double measure(const Layout& layout, int n) const {
-    const size_t columns = (static_cast<size_t>(n) + 15) / 16 * 16;
-    const size_t x_stride = (csr_.cols + size_t{15}) / 16 * 16, y_stride = bias_.size();
+    const size_t columns = aligned_values(n);
+    const size_t x_stride = aligned_values(csr_.cols), y_stride = bias_.size();
     const bool samples = n <= kSampleMajorMax;
     AlignedVector<float> x(samples ? n * x_stride : columns * csr_.cols, 0.5f);
     AlignedVector<float> y(samples ? n * y_stride : columns * csr_.rows);

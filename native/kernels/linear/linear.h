@@ -15,36 +15,16 @@
 
 #include "cpu/features.h"
 #include "kernels/activation.h"
+#include "kernels/linear/panel_widths.h"
+#include "kernels/values.h"
 #include "sparse/csr.h"
 #include "sparse/value_format.h"
 
 namespace espalier {
 
-// Values of the engine lie in one of two ways:
-//  - sample-major, for batches up to kSampleMajorMax: sample s at data + s * stride, its features
-//  contiguous;
-//  - panel (feature-major), for larger ones: feature f at data + f * ld, its n columns (samples)
-//  contiguous.
-// Buffers start on a 64-byte boundary, and strides and ld are multiples of 16 floats.
-// A panel has n <= kPanelColumns columns; kernels may read and write columns in [n, round_up(n,
-// 16)) of it, whose contents mean nothing (they must never fault nor influence other columns).
-// Kernels read no feature beyond the matrix's columns and write none beyond its rows, and no byte
-// outside those.
-inline constexpr int kSampleMajorMax = 4;
-inline constexpr int kPanelColumns = 64;
-
-// Widths of panels for each of which the fastest layout is found: a panel counts as the next one.
-inline constexpr int kPanelWidths = 8;
-inline constexpr int kPanelWidth[kPanelWidths] = {5, 6, 8, 16, 24, 32, 48, kPanelColumns};
-inline constexpr int panel_width_index(int n) {
-  int i = 0;
-  while (i + 1 < kPanelWidths && n > kPanelWidth[i]) ++i;
-  return i;
-}
-
 struct LinearOptions {
   Isa isa = Isa::kPortable;
-  // Forces a layout by name ("dense", "csr", "pb64", ...: see linear.cc) where it is compiled for
+  // Forces a layout by name ("dense", "csr", "pb64", ...: linear_layouts) where it is compiled for
   // `isa`; empty: the cost model.
   std::string layout;
   // The weights are not in a cache when a call comes, as with a model larger than the last-level

@@ -5,19 +5,14 @@
 #include <chrono>
 #include <vector>
 
+#include "kernels/by_isa.h"
+
 namespace espalier {
 namespace {
 
-const PeakKernels& kernels_for(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return kPeaksAvx512;
-  if (isa == Isa::kAvx2) return kPeaksAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return kPeaksNeon;
-#endif
-  (void)isa;
-  return kPeaksPortable;
-}
+constexpr KernelsByIsa<PeakKernels> kKernels = {{&kPeaksPortable, ESPALIER_ARM64(kPeaksNeon),
+                                                 ESPALIER_X64(kPeaksAvx2),
+                                                 ESPALIER_X64(kPeaksAvx512)}};
 
 double seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -43,7 +38,7 @@ double best_seconds(int threads, ThreadPool& pool, F&& f) {
 }  // namespace
 
 Peaks measure_peaks(Isa isa, int threads, ThreadPool& pool) {
-  const PeakKernels& kernels = kernels_for(isa);
+  const PeakKernels& kernels = kKernels.best(isa);
   std::atomic<float> sink{0};
   const auto keep = [&sink](float value) { sink.store(value, std::memory_order_relaxed); };
   Peaks peaks;

@@ -1,18 +1,16 @@
 #include "kernels/tensor/tensor.h"
 
+#include "kernels/by_isa.h"
+
 namespace espalier {
 
 extern const TensorKernels kTensorPortable, kTensorNeon, kTensorAvx2, kTensorAvx512;
 
 const TensorKernels& tensor_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::kAvx512) return kTensorAvx512;
-  if (isa == Isa::kAvx2) return kTensorAvx2;
-#elif defined(__aarch64__)
-  if (isa == Isa::kNeon) return kTensorNeon;
-#endif
-  (void)isa;
-  return kTensorPortable;
+  static constexpr KernelsByIsa<TensorKernels> kKernels = {
+      {&kTensorPortable, ESPALIER_ARM64(kTensorNeon), ESPALIER_X64(kTensorAvx2),
+       ESPALIER_X64(kTensorAvx512)}};
+  return kKernels.best(isa);
 }
 
 }  // namespace espalier

@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -44,7 +43,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kActivateType = {
+extern const OperationType kActivateType = {
     "activate", false, {{"activation", FieldKind::kActivation}}, make};
 
 }  // namespace espalier

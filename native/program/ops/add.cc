@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -47,6 +46,6 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kAddType = {"add", true, {{"activation", FieldKind::kActivation}}, make};
+extern const OperationType kAddType = {"add", true, {{"activation", FieldKind::kActivation}}, make};
 
 }  // namespace espalier

@@ -1,6 +1,5 @@
 // y[i] = act(x[i] * scale[i % period] + offset[i % period]).
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 #include "sparse/aligned.h"
 
 namespace espalier {
@@ -65,11 +64,11 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kAffineType = {"affine",
-                                   false,
-                                   {{"scale", FieldKind::kFloats},
-                                    {"offset", FieldKind::kFloats},
-                                    {"activation", FieldKind::kActivation}},
-                                   make};
+extern const OperationType kAffineType = {"affine",
+                                          false,
+                                          {{"scale", FieldKind::kFloats},
+                                           {"offset", FieldKind::kFloats},
+                                           {"activation", FieldKind::kActivation}},
+                                          make};
 
 }  // namespace espalier

@@ -1,6 +1,5 @@
 // y = a * b, max(a, b), min(a, b) or a / b, elementwise. A NaN in either gives NaN.
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -66,7 +65,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kCombineType = {
+extern const OperationType kCombineType = {
     "combine",
     true,
     {{"kind", FieldKind::kChoice, {"product", "maximum", "minimum", "quotient"}}},

@@ -2,7 +2,6 @@
 #include <cstring>
 
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -65,6 +64,6 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kConcatType = {"concat", true, {{"outer", FieldKind::kSize}}, make};
+extern const OperationType kConcatType = {"concat", true, {{"outer", FieldKind::kSize}}, make};
 
 }  // namespace espalier

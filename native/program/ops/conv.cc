@@ -6,7 +6,6 @@
 
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "program/own_matrix.h"
 
 namespace espalier {
@@ -200,14 +199,14 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kConvType = {"conv",
-                                 false,
-                                 {{"channels", FieldKind::kSize},
-                                  {"groups", FieldKind::kSize},
-                                  ESPALIER_WINDOW_FIELDS,
-                                  {"weight", FieldKind::kMatrix},
-                                  {"bias", FieldKind::kOptionalFloats},
-                                  {"activation", FieldKind::kActivation}},
-                                 make};
+extern const OperationType kConvType = {"conv",
+                                        false,
+                                        {{"channels", FieldKind::kSize},
+                                         {"groups", FieldKind::kSize},
+                                         ESPALIER_WINDOW_FIELDS,
+                                         {"weight", FieldKind::kMatrix},
+                                         {"bias", FieldKind::kOptionalFloats},
+                                         {"activation", FieldKind::kActivation}},
+                                        make};
 
 }  // namespace espalier

@@ -2,7 +2,6 @@
 #include "kernels/linear/kernels.h"
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "sparse/aligned.h"
 
 namespace espalier {
@@ -86,14 +85,14 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kDepthwiseType = {"depthwise",
-                                      false,
-                                      {{"channels", FieldKind::kSize},
-                                       {"multiplier", FieldKind::kSize},
-                                       ESPALIER_WINDOW_FIELDS,
-                                       {"weights", FieldKind::kFloats},
-                                       {"bias", FieldKind::kOptionalFloats},
-                                       {"activation", FieldKind::kActivation}},
-                                      make};
+extern const OperationType kDepthwiseType = {"depthwise",
+                                             false,
+                                             {{"channels", FieldKind::kSize},
+                                              {"multiplier", FieldKind::kSize},
+                                              ESPALIER_WINDOW_FIELDS,
+                                              {"weights", FieldKind::kFloats},
+                                              {"bias", FieldKind::kOptionalFloats},
+                                              {"activation", FieldKind::kActivation}},
+                                             make};
 
 }  // namespace espalier

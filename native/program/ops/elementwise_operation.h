@@ -38,7 +38,7 @@ class ElementwiseOperation : public Operation {
     return std::max(1, std::min(max_parts, static_cast<int>(worth)));
   }
   double predicted_ns(int n) const override {
-    const double columns = n <= kSampleMajorMax ? n : (n + 15) / 16 * 16;
+    const double columns = n <= kSampleMajorMax ? n : static_cast<double>(aligned_values(n));
     return 5 + ns_per_value_ * features_ * columns;
   }
   OperationInfo info(int n) const override {
@@ -88,6 +88,16 @@ inline void require_finite(const FloatsSpec& floats, const char* name) {
       refuse_model(std::string(name) + " must be finite; it holds " +
                    std::to_string(floats.data[i]) + " at " + std::to_string(i));
     }
+  }
+}
+
+// The field "group", the first of sizes: runs of so many consecutive features.
+inline void require_groups(const OperationSpec& spec, const OperationContext& context) {
+  require_same_features(context);
+  const uint64_t group = spec.sizes[0];
+  if (group == 0 || context.output_features % group != 0) {
+    refuse_model("the group of " + std::to_string(group) + " does not divide the " +
+                 std::to_string(context.output_features) + " features");
   }
 }
 

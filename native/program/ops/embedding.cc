@@ -4,7 +4,6 @@
 
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "program/own_matrix.h"
 
 namespace espalier {
@@ -105,7 +104,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kEmbeddingType = {
+extern const OperationType kEmbeddingType = {
     "embedding", false, {{"positions", FieldKind::kSize}, {"weight", FieldKind::kMatrix}}, make};
 
 }  // namespace espalier

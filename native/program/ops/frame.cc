@@ -3,7 +3,6 @@
 #include <limits>
 
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -118,20 +117,20 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kFrameType = {"frame",
-                                  false,
-                                  {{"channels", FieldKind::kSize},
-                                   {"height", FieldKind::kSize},
-                                   {"width", FieldKind::kSize},
-                                   {"top", FieldKind::kSize},
-                                   {"left", FieldKind::kSize},
-                                   {"upY", FieldKind::kSize},
-                                   {"upX", FieldKind::kSize},
-                                   {"frameHeight", FieldKind::kSize},
-                                   {"frameWidth", FieldKind::kSize},
-                                   {"strideY", FieldKind::kSize},
-                                   {"strideX", FieldKind::kSize},
-                                   {"fill", FieldKind::kChoice, {"zero", "lowest"}}},
-                                  make};
+extern const OperationType kFrameType = {"frame",
+                                         false,
+                                         {{"channels", FieldKind::kSize},
+                                          {"height", FieldKind::kSize},
+                                          {"width", FieldKind::kSize},
+                                          {"top", FieldKind::kSize},
+                                          {"left", FieldKind::kSize},
+                                          {"upY", FieldKind::kSize},
+                                          {"upX", FieldKind::kSize},
+                                          {"frameHeight", FieldKind::kSize},
+                                          {"frameWidth", FieldKind::kSize},
+                                          {"strideY", FieldKind::kSize},
+                                          {"strideX", FieldKind::kSize},
+                                          {"fill", FieldKind::kChoice, {"zero", "lowest"}}},
+                                         make};
 
 }  // namespace espalier

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -79,7 +78,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kGatherType = {
+extern const OperationType kGatherType = {
     "gather", false, {{"repeat", FieldKind::kSize}, {"index", FieldKind::kIndices}}, make};
 
 }  // namespace espalier

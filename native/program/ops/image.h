@@ -17,7 +17,7 @@ namespace espalier {
 // No extent of an image is larger: products of two of them fit 64 bits with room to spare.
 inline constexpr uint64_t kMostExtent = uint64_t{1} << 30;
 
-inline uint64_t plane_floats(uint64_t pixels) { return (pixels + 15) / 16 * 16; }
+inline uint64_t plane_floats(uint64_t pixels) { return aligned_values(pixels); }
 
 inline void require_extent(uint64_t value, const char* name, uint64_t least = 1) {
   if (value >= least && value <= kMostExtent) return;
@@ -110,6 +110,21 @@ struct WindowShape {
     if (taps() > 1 << 20) refuse_model("has a kernel of too many taps");
   }
 };
+
+// Planes as what works on whole ones sees them: the fields ESPALIER_PLANE_FIELDS.
+struct PlanesShape {
+  uint64_t channels, pixels, plane;
+  uint64_t floats() const { return channels * plane; }
+};
+inline PlanesShape planes_shape(const OperationSpec& spec) {
+  require_extent(spec.sizes[0], "channels");
+  require_extent(spec.sizes[1], "pixels");
+  const uint64_t plane = plane_floats(spec.sizes[1]);
+  feature_product(spec.sizes[0], plane);
+  return {spec.sizes[0], spec.sizes[1], plane};
+}
+#define ESPALIER_PLANE_FIELDS \
+  {"channels", FieldKind::kSize}, { "pixels", FieldKind::kSize }
 
 // The fields of program.ts that make up a WindowShape, in this order.
 #define ESPALIER_WINDOW_FIELDS                                            \

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "program/ops/elementwise_operation.h"
-#include "program/ops/types.h"
 #include "program/own_matrix.h"
 
 namespace espalier {
@@ -157,12 +156,12 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kLinearType = {"linear",
-                                   false,
-                                   {{"positions", FieldKind::kSize},
-                                    {"weight", FieldKind::kMatrix},
-                                    {"bias", FieldKind::kOptionalFloats},
-                                    {"activation", FieldKind::kActivation}},
-                                   make};
+extern const OperationType kLinearType = {"linear",
+                                          false,
+                                          {{"positions", FieldKind::kSize},
+                                           {"weight", FieldKind::kMatrix},
+                                           {"bias", FieldKind::kOptionalFloats},
+                                           {"activation", FieldKind::kActivation}},
+                                          make};
 
 }  // namespace espalier

@@ -5,7 +5,6 @@
 #include "kernels/tensor/tensor.h"
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 
 namespace espalier {
 namespace {
@@ -66,7 +65,7 @@ class Matmul final : public Operation {
   }
 
   double predicted_ns(int n) const override {
-    const double columns = n <= kSampleMajorMax ? n : (n + 15) / 16 * 16;
+    const double columns = n <= kSampleMajorMax ? n : static_cast<double>(aligned_values(n));
     return 20 + 0.1 * columns * heads_ * k_ * (static_cast<double>(m_) * n_ + n_);
   }
   OperationInfo info(int n) const override {
@@ -79,7 +78,7 @@ class Matmul final : public Operation {
   }
 
  private:
-  size_t width() const { return (n_ + 15) / 16 * 16; }
+  size_t width() const { return aligned_values(n_); }
 
   // b of one head as [k][width].
   void pack(const float* b, float* packed) const {
@@ -142,20 +141,20 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kMatmulType = {"matmul",
-                                   true,
-                                   {{"heads", FieldKind::kSize},
-                                    {"rows", FieldKind::kSize},
-                                    {"columns", FieldKind::kSize},
-                                    {"depth", FieldKind::kSize},
-                                    {"aHead", FieldKind::kSize},
-                                    {"aRow", FieldKind::kSize},
-                                    {"aCol", FieldKind::kSize},
-                                    {"bHead", FieldKind::kSize},
-                                    {"bRow", FieldKind::kSize},
-                                    {"bCol", FieldKind::kSize},
-                                    {"yHead", FieldKind::kSize},
-                                    {"yRow", FieldKind::kSize}},
-                                   make};
+extern const OperationType kMatmulType = {"matmul",
+                                          true,
+                                          {{"heads", FieldKind::kSize},
+                                           {"rows", FieldKind::kSize},
+                                           {"columns", FieldKind::kSize},
+                                           {"depth", FieldKind::kSize},
+                                           {"aHead", FieldKind::kSize},
+                                           {"aRow", FieldKind::kSize},
+                                           {"aCol", FieldKind::kSize},
+                                           {"bHead", FieldKind::kSize},
+                                           {"bRow", FieldKind::kSize},
+                                           {"bCol", FieldKind::kSize},
+                                           {"yHead", FieldKind::kSize},
+                                           {"yRow", FieldKind::kSize}},
+                                          make};
 
 }  // namespace espalier

@@ -8,7 +8,6 @@
 #include "kernels/tensor/tensor.h"
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "sparse/aligned.h"
 
 namespace espalier {
@@ -177,7 +176,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kNormalizeType = {
+extern const OperationType kNormalizeType = {
     "normalize",
     false,
     {{"rows", FieldKind::kSize},

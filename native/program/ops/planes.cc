@@ -1,11 +1,6 @@
-// Between the user's pixels x channels and the engine's channels x pixels, and what works on whole
-// planes.
-#include <cstring>
-
-#include "program/ops/elementwise_operation.h"
+// Between the user's pixels x channels and the engine's channels x pixels: one operation, both
+// ways.
 #include "program/ops/image.h"
-#include "program/ops/types.h"
-#include "sparse/aligned.h"
 
 namespace espalier {
 namespace {
@@ -45,181 +40,21 @@ class Transpose final : public ImageOperation {
   bool to_planes_;
 };
 
-struct ImageSize {
-  uint64_t channels, pixels, plane;
-};
-ImageSize image_size(const OperationSpec& spec) {
-  require_extent(spec.sizes[0], "channels");
-  require_extent(spec.sizes[1], "pixels");
-  const uint64_t plane = plane_floats(spec.sizes[1]);
-  feature_product(spec.sizes[0], plane);
-  return {spec.sizes[0], spec.sizes[1], plane};
-}
-
 template <bool kToPlanes>
-std::unique_ptr<Operation> make_transpose(const OperationSpec& spec,
+std::unique_ptr<Operation> make(const OperationSpec& spec,
                                           const OperationContext& context) {
-  const ImageSize size = image_size(spec);
-  const uint64_t planes = size.channels * size.plane, pixels = size.channels * size.pixels;
+  const PlanesShape size = planes_shape(spec);
+  const uint64_t planes = size.floats(), pixels = size.channels * size.pixels;
   require_features(context.input_features[0], kToPlanes ? pixels : planes, "input");
   require_features(context.output_features, kToPlanes ? planes : pixels, "output");
   return std::make_unique<Transpose>(size.channels, size.pixels, kToPlanes, context.isa);
 }
 
-// As their names stand in the field "kind".
-enum class GlobalPoolKind : uint64_t { kMaximum, kMean };
-
-// The mean or the maximum of each plane.
-class GlobalPool final : public ImageOperation {
- public:
-  GlobalPool(const ImageSize& size, GlobalPoolKind kind, Isa isa)
-      : ImageOperation(size.channels, 0.2 * size.pixels, isa, "global_pool_f32"),
-        size_(size),
-        kind_(kind) {}
-
-  void run_samples(const OperationCall& call, int part, int parts) const override {
-    for_units(call, part, parts, [&](int s, size_t channel) {
-      const float* x = sample(call, 0, s) + channel * size_.plane;
-      output(call, s)[channel] = kind_ == GlobalPoolKind::kMean ? mean(x) : maximum(x);
-    });
-  }
-
- private:
-  // Sixteen partial sums, by the pixel's number modulo 16, then in order.
-  float mean(const float* x) const {
-    float sums[16] = {};
-    size_t i = 0;
-    for (; i + 16 <= size_.pixels; i += 16) {
-      for (size_t l = 0; l < 16; ++l) sums[l] += x[i + l];
-    }
-    for (size_t l = 0; i + l < size_.pixels; ++l) sums[l] += x[i + l];
-    float sum = 0;
-    for (float partial : sums) sum += partial;
-    return sum / static_cast<float>(size_.pixels);
-  }
-  float maximum(const float* x) const {
-    float most = x[0];
-    for (size_t i = 1; i < size_.pixels; ++i) most = x[i] > most ? x[i] : most;
-    return most;
-  }
-
-  ImageSize size_;
-  GlobalPoolKind kind_;
-};
-
-std::unique_ptr<Operation> make_global_pool(const OperationSpec& spec,
-                                            const OperationContext& context) {
-  const ImageSize size = image_size(spec);
-  if (spec.sizes[2] > static_cast<uint64_t>(GlobalPoolKind::kMean)) {
-    refuse_model("kind: expected 0 (maximum) or 1 (mean)");
-  }
-  require_features(context.input_features[0], size.channels * size.plane, "input");
-  require_features(context.output_features, size.channels, "output");
-  return std::make_unique<GlobalPool>(size, static_cast<GlobalPoolKind>(spec.sizes[2]),
-                                      context.isa);
-}
-
-// y = act(scale[c] * x[c, :] + offset[c]).
-class ChannelAffine final : public ImageOperation {
- public:
-  ChannelAffine(const ImageSize& size, const FloatsSpec& scale, const FloatsSpec& offset,
-                Activation activation, Isa isa)
-      : ImageOperation(size.channels, (0.15 + activation_ns(activation.kind)) * size.pixels, isa,
-                       "channel_affine_f32"),
-        kernels_(elementwise_kernels(isa)),
-        size_(size),
-        activation_(activation),
-        scale_(scale.data, scale.data + scale.length),
-        offset_(offset.data, offset.data + offset.length) {}
-
-  void run_samples(const OperationCall& call, int part, int parts) const override {
-    for_units(call, part, parts, [&](int s, size_t channel) {
-      const size_t at = channel * size_.plane;
-      float* y = output(call, s) + at;
-      kernels_.scale_offset(sample(call, 0, s) + at, scale_[channel], offset_[channel], y,
-                            size_.pixels);
-      kernels_.activate(activation_, y, size_.pixels);
-    });
-  }
-  size_t bytes() const override { return (scale_.size() + offset_.size()) * sizeof(float); }
-
- private:
-  const ElementwiseKernels& kernels_;
-  ImageSize size_;
-  Activation activation_;
-  std::vector<float> scale_;
-  std::vector<float> offset_;
-};
-
-std::unique_ptr<Operation> make_channel_affine(const OperationSpec& spec,
-                                               const OperationContext& context) {
-  const ImageSize size = image_size(spec);
-  require_same_features(context);
-  require_features(context.output_features, size.channels * size.plane, "output");
-  for (const FloatsSpec& floats : spec.floats) {
-    if (floats.length != size.channels) {
-      refuse_model("scale and offset: expected " + std::to_string(size.channels) +
-                   " values each, received " + std::to_string(floats.length));
-    }
-  }
-  require_finite(spec.floats[0], "scale");
-  require_finite(spec.floats[1], "offset");
-  return std::make_unique<ChannelAffine>(size, spec.floats[0], spec.floats[1], spec.activation,
-                                         context.isa);
-}
-
-// y[c, :] = x[c, :] * s[c]: the second input has a value a channel.
-class ChannelScale final : public ImageOperation {
- public:
-  ChannelScale(const ImageSize& size, Isa isa)
-      : ImageOperation(size.channels, 0.15 * size.pixels, isa, "channel_scale_f32"),
-        kernels_(elementwise_kernels(isa)),
-        size_(size) {}
-
-  void run_samples(const OperationCall& call, int part, int parts) const override {
-    for_units(call, part, parts, [&](int s, size_t channel) {
-      const size_t at = channel * size_.plane;
-      kernels_.scale_offset(sample(call, 0, s) + at, sample(call, 1, s)[channel], 0.0f,
-                            output(call, s) + at, size_.pixels);
-    });
-  }
-
- private:
-  const ElementwiseKernels& kernels_;
-  ImageSize size_;
-};
-
-std::unique_ptr<Operation> make_channel_scale(const OperationSpec& spec,
-                                              const OperationContext& context) {
-  const ImageSize size = image_size(spec);
-  if (context.input_features.size() != 2) refuse_model("inputs: expected two");
-  require_features(context.input_features[0], size.channels * size.plane, "input");
-  require_features(context.input_features[1], size.channels, "input");
-  require_features(context.output_features, size.channels * size.plane, "output");
-  return std::make_unique<ChannelScale>(size, context.isa);
-}
-
-const std::vector<Field> kImageFields = {{"channels", FieldKind::kSize},
-                                         {"pixels", FieldKind::kSize}};
-
 }  // namespace
 
-const OperationType kToPlanesType = {"to_planes", false, kImageFields, make_transpose<true>};
-const OperationType kToPixelsType = {"to_pixels", false, kImageFields, make_transpose<false>};
-const OperationType kGlobalPoolType = {"global_pool",
-                                       false,
-                                       {{"channels", FieldKind::kSize},
-                                        {"pixels", FieldKind::kSize},
-                                        {"kind", FieldKind::kChoice, {"maximum", "mean"}}},
-                                       make_global_pool};
-const OperationType kChannelAffineType = {"channel_affine",
-                                          false,
-                                          {{"channels", FieldKind::kSize},
-                                           {"pixels", FieldKind::kSize},
-                                           {"scale", FieldKind::kFloats},
-                                           {"offset", FieldKind::kFloats},
-                                           {"activation", FieldKind::kActivation}},
-                                          make_channel_affine};
-const OperationType kChannelScaleType = {"channel_scale", true, kImageFields, make_channel_scale};
+extern const OperationType kToPlanesType = {
+    "to_planes", false, {ESPALIER_PLANE_FIELDS}, make<true>};
+extern const OperationType kToPixelsType = {
+    "to_pixels", false, {ESPALIER_PLANE_FIELDS}, make<false>};
 
 }  // namespace espalier

@@ -1,7 +1,6 @@
 // Pooling over windows of a frame, whose padding is lowest for the maximum and zero for the mean.
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "sparse/aligned.h"
 
 namespace espalier {
@@ -66,7 +65,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kPoolType = {
+extern const OperationType kPoolType = {
     "pool",
     false,
     {{"channels", FieldKind::kSize}, ESPALIER_WINDOW_FIELDS, {"scale", FieldKind::kOptionalFloats}},

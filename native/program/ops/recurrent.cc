@@ -9,7 +9,6 @@
 
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
-#include "program/ops/types.h"
 #include "program/own_matrix.h"
 
 namespace espalier {
@@ -35,8 +34,6 @@ struct Settings {
   }
 };
 
-size_t aligned(size_t n) { return (n + 15) / 16 * 16; }
-
 class Recurrent final : public Operation {
  public:
   // products: W h of all gates; for kGruBefore those of z and r, and that of r * h.
@@ -50,8 +47,9 @@ class Recurrent final : public Operation {
     return true;
   }
   size_t scratch(int n) const override {
-    return n <= kSampleMajorMax ? n * (aligned(set_.gates() * set_.units) + 4 * aligned(set_.units))
-                                : n * (set_.gates() + 4) * set_.units;
+    return n <= kSampleMajorMax
+               ? n * (aligned_values(set_.gates() * set_.units) + 4 * aligned_values(set_.units))
+               : n * (set_.gates() + 4) * set_.units;
   }
   void run_samples(const OperationCall& call, int, int) const override { run<false>(call); }
   void run_panel(const OperationCall& call, int, int) const override { run<true>(call); }
@@ -82,7 +80,7 @@ class Recurrent final : public Operation {
 
  private:
   double step_ns(int n, bool dense) const {
-    const double columns = n <= kSampleMajorMax ? n : (n + 15) / 16 * 16;
+    const double columns = n <= kSampleMajorMax ? n : static_cast<double>(aligned_values(n));
     double ns = columns * set_.units *
                 (0.5 + activation_ns(set_.activation.kind) +
                  static_cast<double>(set_.gates() - 1) * activation_ns(set_.gate.kind));
@@ -102,16 +100,19 @@ class Recurrent final : public Operation {
   // Calls body(offset, length) for the runs of `features` features of one block.
   template <bool kPanel, typename Body>
   static void for_runs(const OperationCall& call, size_t features, const Body& body) {
-    if (!kPanel) return body(0, features);
-    const size_t ld = call.output_stride, live = aligned(call.n);
-    if (ld == live) return body(0, features * ld);
-    for (size_t f = 0; f < features; ++f) body(f * ld, live);
+    if constexpr (kPanel) {
+      const size_t ld = call.output_stride, live = aligned_values(call.n);
+      if (ld == live) return body(0, features * ld);
+      for (size_t f = 0; f < features; ++f) body(f * ld, live);
+    } else {
+      body(0, features);
+    }
   }
 
   template <bool kPanel>
   static void multiply(const Linear& product, const OperationCall& call, const float* x,
                        size_t x_stride, float* y, size_t y_stride) {
-    if (kPanel) {
+    if constexpr (kPanel) {
       product.run_panel(x, call.output_stride, y, call.output_stride, call.n, 0, 1);
     } else {
       product.run_samples(x, x_stride, y, y_stride, call.n, 0, 1);
@@ -124,8 +125,8 @@ class Recurrent final : public Operation {
     const size_t step = kPanel ? call.output_stride : 1;
     const size_t blocks = kPanel ? 1 : call.n;
     Buffers b;
-    b.h_stride = kPanel ? units * step : aligned(units);
-    b.z_stride = kPanel ? gate_features * step : aligned(gate_features);
+    b.h_stride = kPanel ? units * step : aligned_values(units);
+    b.z_stride = kPanel ? gate_features * step : aligned_values(gate_features);
     b.h = call.scratch;
     b.c = b.h + blocks * b.h_stride;
     b.next = b.c + blocks * b.h_stride;
@@ -185,67 +186,39 @@ class Recurrent final : public Operation {
     }
   }
 
+  // What a step of one block computes with: the projections x, the gates z = W h, the states.
+  struct Step {
+    const float* x;
+    float *z, *h, *c, *next, *rest;
+    size_t block;  // floats of a gate
+  };
+  template <bool kPanel>
+  Step step_of(const OperationCall& call, const Buffers& b, size_t s, size_t t) const {
+    const Operand& input = call.input(0);
+    const size_t block = set_.units * (kPanel ? call.output_stride : 1);
+    const float* x = input.data + (kPanel ? 0 : s * input.stride) + t * set_.gates() * block;
+    const size_t at = s * b.h_stride;
+    return {x, b.z + s * b.z_stride, b.h + at, b.c + at, b.next + at, b.rest + at, block};
+  }
+
   // The new h in b.next, and for LSTM the new c in the first gate of b.z.
   template <bool kPanel>
   void compute(const OperationCall& call, Buffers& b, size_t blocks, size_t t) const {
-    const size_t units = set_.units, step = kPanel ? call.output_stride : 1;
-    const size_t gates = set_.gates(), block = units * step;
     multiply<kPanel>(*products_[0], call, b.h, b.h_stride, b.z, b.z_stride);
     for (size_t s = 0; s < blocks; ++s) {
-      const Operand& input = call.input(0);
-      const float* x = input.data + (kPanel ? 0 : s * input.stride) + t * gates * block;
-      float* z = b.z + s * b.z_stride;
-      float* h = b.h + s * b.h_stride;
-      float* c = b.c + s * b.h_stride;
-      float* next = b.next + s * b.h_stride;
-      float* rest = b.rest + s * b.h_stride;
-      const size_t added = set_.cell == Cell::kSimple || set_.cell == Cell::kLstm ? gates : 2;
-      for_runs<kPanel>(call, added * units,
-                       [&](size_t at, size_t n) { kernels_.accumulate(x + at, z + at, n); });
-      const auto activate = [&](Activation activation, size_t first, size_t count) {
-        for_runs<kPanel>(call, count * units, [&](size_t at, size_t n) {
-          kernels_.activate(activation, z + first * block + at, n);
-        });
-      };
+      const Step step = step_of<kPanel>(call, b, s, t);
       switch (set_.cell) {
         case Cell::kSimple:
-          activate(set_.activation, 0, 1);
-          for_runs<kPanel>(call, units, [&](size_t at, size_t n) {
-            std::memcpy(next + at, z + at, n * sizeof(float));
-          });
+          simple<kPanel>(call, step);
           break;
         case Cell::kLstm:
-          activate(set_.gate, 0, 2);
-          activate(set_.activation, 2, 1);
-          activate(set_.gate, 3, 1);
-          for_runs<kPanel>(call, units, [&](size_t at, size_t n) {
-            float* in = z + at;
-            const float* forget = z + block + at;
-            const float* candidate = z + 2 * block + at;
-            const float* out = z + 3 * block + at;
-            for (size_t j = 0; j < n; ++j) {
-              in[j] = forget[j] * c[at + j] + in[j] * candidate[j];
-              next[at + j] = in[j];
-            }
-            kernels_.activate(set_.activation, next + at, n);
-            for (size_t j = 0; j < n; ++j) next[at + j] *= out[j];
-          });
+          lstm<kPanel>(call, step);
           break;
         case Cell::kGruBefore:
-          activate(set_.gate, 0, 2);
-          for_runs<kPanel>(call, units, [&](size_t at, size_t n) {
-            for (size_t j = 0; j < n; ++j) rest[at + j] = z[block + at + j] * h[at + j];
-          });
+          gru_before<kPanel>(call, step);
           break;
         case Cell::kGruAfter:
-          activate(set_.gate, 0, 2);
-          for_runs<kPanel>(call, units, [&](size_t at, size_t n) {
-            const float* candidate = z + 2 * block + at;
-            const float* reset = z + block + at;
-            for (size_t j = 0; j < n; ++j) {
-              next[at + j] = x[2 * block + at + j] + reset[j] * candidate[j];
-            }
-          });
+          gru_after<kPanel>(call, step);
           break;
       }
     }
@@ -253,22 +226,91 @@ class Recurrent final : public Operation {
     if (set_.cell == Cell::kGruBefore) {
       multiply<kPanel>(*products_[1], call, b.rest, b.h_stride, b.next, b.h_stride);
     }
-    for (size_t s = 0; s < blocks; ++s) {
-      const Operand& input = call.input(0);
-      const float* x = input.data + (kPanel ? 0 : s * input.stride) + t * gates * block;
-      const float* update = b.z + s * b.z_stride;
-      const float* h = b.h + s * b.h_stride;
-      float* next = b.next + s * b.h_stride;
-      for_runs<kPanel>(call, units, [&](size_t at, size_t n) {
-        if (set_.cell == Cell::kGruBefore) {
-          kernels_.accumulate(x + 2 * block + at, next + at, n);
-        }
-        kernels_.activate(set_.activation, next + at, n);
-        for (size_t j = 0; j < n; ++j) {
-          next[at + j] = update[at + j] * h[at + j] + (1.0f - update[at + j]) * next[at + j];
-        }
-      });
-    }
+    for (size_t s = 0; s < blocks; ++s) gru_end<kPanel>(call, step_of<kPanel>(call, b, s, t));
+  }
+
+  // Adds the projections of the first `count` gates.
+  template <bool kPanel>
+  void project(const OperationCall& call, const Step& step, size_t count) const {
+    for_runs<kPanel>(call, count * set_.units, [&](size_t at, size_t n) {
+      kernels_.accumulate(step.x + at, step.z + at, n);
+    });
+  }
+  template <bool kPanel>
+  void activate(const OperationCall& call, const Step& step, Activation activation, size_t first,
+                size_t count) const {
+    for_runs<kPanel>(call, count * set_.units, [&](size_t at, size_t n) {
+      kernels_.activate(activation, step.z + first * step.block + at, n);
+    });
+  }
+
+  template <bool kPanel>
+  void simple(const OperationCall& call, const Step& step) const {
+    project<kPanel>(call, step, 1);
+    activate<kPanel>(call, step, set_.activation, 0, 1);
+    for_runs<kPanel>(call, set_.units, [&](size_t at, size_t n) {
+      std::memcpy(step.next + at, step.z + at, n * sizeof(float));
+    });
+  }
+
+  template <bool kPanel>
+  void lstm(const OperationCall& call, const Step& step) const {
+    project<kPanel>(call, step, 4);
+    activate<kPanel>(call, step, set_.gate, 0, 2);
+    activate<kPanel>(call, step, set_.activation, 2, 1);
+    activate<kPanel>(call, step, set_.gate, 3, 1);
+    for_runs<kPanel>(call, set_.units, [&](size_t at, size_t n) {
+      float* in = step.z + at;
+      float* next = step.next + at;
+      const float* c = step.c + at;
+      const float* forget = step.z + step.block + at;
+      const float* candidate = step.z + 2 * step.block + at;
+      const float* out = step.z + 3 * step.block + at;
+      for (size_t j = 0; j < n; ++j) {
+        in[j] = forget[j] * c[j] + in[j] * candidate[j];
+        next[j] = in[j];
+      }
+      kernels_.activate(set_.activation, next, n);
+      for (size_t j = 0; j < n; ++j) next[j] *= out[j];
+    });
+  }
+
+  // The reset state, of which the second product makes the candidate.
+  template <bool kPanel>
+  void gru_before(const OperationCall& call, const Step& step) const {
+    project<kPanel>(call, step, 2);
+    activate<kPanel>(call, step, set_.gate, 0, 2);
+    for_runs<kPanel>(call, set_.units, [&](size_t at, size_t n) {
+      const float* reset = step.z + step.block + at;
+      for (size_t j = 0; j < n; ++j) step.rest[at + j] = reset[j] * step.h[at + j];
+    });
+  }
+
+  template <bool kPanel>
+  void gru_after(const OperationCall& call, const Step& step) const {
+    project<kPanel>(call, step, 2);
+    activate<kPanel>(call, step, set_.gate, 0, 2);
+    for_runs<kPanel>(call, set_.units, [&](size_t at, size_t n) {
+      const float* projected = step.x + 2 * step.block + at;
+      const float* reset = step.z + step.block + at;
+      const float* candidate = step.z + 2 * step.block + at;
+      for (size_t j = 0; j < n; ++j) step.next[at + j] = projected[j] + reset[j] * candidate[j];
+    });
+  }
+
+  // Between the state and the candidate, by the update gate.
+  template <bool kPanel>
+  void gru_end(const OperationCall& call, const Step& step) const {
+    for_runs<kPanel>(call, set_.units, [&](size_t at, size_t n) {
+      const float* update = step.z + at;
+      const float* h = step.h + at;
+      float* next = step.next + at;
+      if (set_.cell == Cell::kGruBefore) {
+        kernels_.accumulate(step.x + 2 * step.block + at, next, n);
+      }
+      kernels_.activate(set_.activation, next, n);
+      for (size_t j = 0; j < n; ++j) next[j] = update[j] * h[j] + (1.0f - update[j]) * next[j];
+    });
   }
 
   // Takes the new states over where the step is not masked, and writes its output.
@@ -392,7 +434,7 @@ std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContex
 
 }  // namespace
 
-const OperationType kRecurrentType = {
+extern const OperationType kRecurrentType = {
     "recurrent",
     true,
     {{"cell", FieldKind::kChoice, {"simple", "lstm", "gru_reset_before", "gru_reset_after"}},

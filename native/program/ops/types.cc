@@ -1,15 +1,40 @@
-#include "program/ops/types.h"
+// The one list of operations: each is a file of this folder that defines k<Name>Type.
+#include "program/operation.h"
+
+#define ESPALIER_OPERATIONS(X) \
+  X(Linear)                    \
+  X(Affine)                    \
+  X(Activate)                  \
+  X(Softmax)                   \
+  X(LogSoftmax)                \
+  X(Add)                       \
+  X(Concat)                    \
+  X(Combine)                   \
+  X(Gather)                    \
+  X(Normalize)                 \
+  X(Embedding)                 \
+  X(Recurrent)                 \
+  X(Matmul)                    \
+  X(StepMask)                  \
+  X(MaskScores)                \
+  X(ToPlanes)                  \
+  X(ToPixels)                  \
+  X(Frame)                     \
+  X(Conv)                      \
+  X(Depthwise)                 \
+  X(Pool)                      \
+  X(GlobalPool)                \
+  X(ChannelAffine)             \
+  X(ChannelScale)
 
 namespace espalier {
 
+#define ESPALIER_DECLARE(name) extern const OperationType k##name##Type;
+ESPALIER_OPERATIONS(ESPALIER_DECLARE)
+
 const std::vector<const OperationType*>& operation_types() {
-  static const std::vector<const OperationType*> types = {
-      &kLinearType,        &kAffineType,       &kActivateType,   &kSoftmaxType,    &kAddType,
-      &kConcatType,        &kCombineType,      &kGatherType,     &kToPlanesType,   &kToPixelsType,
-      &kFrameType,         &kConvType,         &kDepthwiseType,  &kPoolType,       &kGlobalPoolType,
-      &kChannelAffineType, &kChannelScaleType, &kLogSoftmaxType, &kNormalizeType,  &kEmbeddingType,
-      &kRecurrentType,     &kMatmulType,       &kStepMaskType,   &kMaskScoresType,
-  };
+#define ESPALIER_ADDRESS(name) &k##name##Type,
+  static const std::vector<const OperationType*> types = {ESPALIER_OPERATIONS(ESPALIER_ADDRESS)};
   return types;
 }
 

@@ -1,0 +1,1 @@
+export function sources(part: string): string[];
