@@ -80,7 +80,10 @@ export function runImage(o: ImageOperation, inputs: readonly Numbers[], dense: A
         for (let c = 0; c < depth; c++) {
           const channel = Math.floor(filter / each) * depth + c;
           const read = taps(o, x, channel, outY, outX);
-          read.forEach((v, tap) => (sum += v * (dense[filter * cols + c * read.length + tap] as number)));
+          read.forEach((v, tap) => {
+            const weight = dense[filter * cols + c * read.length + tap] as number;
+            if (weight !== 0) sum += v * weight;
+          });
         }
         return sum;
       });

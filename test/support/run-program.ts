@@ -1,4 +1,7 @@
-/** A Program computed plainly in float64: the oracle of the compiler's passes. No operation or activation is left out. */
+/**
+ * A Program computed plainly in float64: the oracle of the compiler's passes. No operation or activation is left out.
+ * NaN and infinities go where docs/numbers.md says.
+ */
 import { scalarFunction } from '../../src/network/activations.js';
 import type { Activation as NetworkActivation } from '../../src/network/activations.js';
 import { SEQUENCE_RULES } from '../../src/program/operations/check-sequences.js';
@@ -10,7 +13,7 @@ import { runSequence } from './run-sequences.js';
 export function activate({ kind, alpha, beta }: Activation, x: number): number {
   switch (kind) {
     case 'threshold':
-      return x >= alpha ? x : beta === 0 ? 0 : beta * (x - alpha);
+      return x < alpha ? (beta === 0 ? 0 : beta * (x - alpha)) : x;
     case 'clip':
       return Math.min(Math.max(x, alpha), beta);
     case 'clipped_leaky_relu':
@@ -75,8 +78,11 @@ export function runProgram(program: Program, inputs: readonly ArrayLike<number>[
           const position = Math.floor(i / rows);
           const row = i % rows;
           let sum = o.bias?.[row] ?? 0;
-          for (let col = 0; col < cols; col++)
-            sum += (w[row * cols + col] as number) * (x[position * cols + col] as number);
+          for (let col = 0; col < cols; col++) {
+            // A weight of zero is none: it does not make NaN of an infinity.
+            const weight = w[row * cols + col] as number;
+            if (weight !== 0) sum += weight * (x[position * cols + col] as number);
+          }
           return sum;
         });
         break;
@@ -117,7 +123,7 @@ export function runProgram(program: Program, inputs: readonly ArrayLike<number>[
         y = isSequence(o) ? runSequence(o, given, weight, activate) : runImage(o, given, weight);
       }
     }
-    values[o.output] = 'activation' in o ? y.map((v) => activate(o.activation, v)) : y;
+    values[o.output] = 'activation' in o ? y.map((v) => activate(o.activation, Math.fround(v))) : y;
   }
   return program.outputs.map((port) => values[port.value] as number[]);
 }

@@ -31,7 +31,8 @@ export function runSequence(
       return grouped(x, o.rows * o.stride, (group) => {
         const there = group.filter((_, i) => i % o.stride < o.valid);
         const mean = o.statistic === 0 ? there.reduce((a, b) => a + b, 0) / there.length : 0;
-        const squares = there.reduce((sum, v) => sum + (v - mean) ** 2, 0);
+        // As float32 squares: that of a large number is infinite.
+        const squares = there.reduce((sum, v) => sum + Math.fround((v - mean) ** 2), 0);
         const root = Math.sqrt(
           o.statistic === 2 ? Math.max(squares, o.epsilon) : squares / there.length + o.epsilon,
         );
@@ -87,8 +88,14 @@ function recurrent(o: Recurrent, inputs: readonly Numbers[], w: ArrayLike<number
   const mask = o.masked === 1 ? inputs[inputs.length - 1] : undefined;
   const act = (v: number): number => apply(o.cellActivation, v);
   const gate = (v: number): number => apply(o.recurrentActivation, v);
-  const product = (h: Numbers, row: number): number =>
-    h.reduce((sum, v, j) => sum + v * (w[row * units + j] as number), o.bias?.[row] ?? 0);
+  const product = (h: Numbers, row: number): number => {
+    let sum = o.bias?.[row] ?? 0;
+    h.forEach((v, j) => {
+      const weight = w[row * units + j] as number;
+      if (weight !== 0) sum += v * weight;
+    });
+    return Math.fround(sum);
+  };
   const y: number[][] = [];
   let output = zeros();
   for (let i = 0; i < steps; i++) {
