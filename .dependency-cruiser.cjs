@@ -3,6 +3,7 @@
 /** A room of src and the only rooms of src it may import besides itself. */
 const ROOMS = {
   errors: [],
+  arrays: ['errors'],
   package: [],
   random: [],
   progress: [],
@@ -10,12 +11,12 @@ const ROOMS = {
   files: ['errors'],
   network: ['errors'],
   program: ['errors', 'file'],
-  import: ['errors', 'files', 'network'],
+  import: ['errors', 'arrays', 'files', 'network'],
   reference: ['errors', 'network'],
   compile: ['errors', 'network', 'program'],
-  file: ['errors', 'files', 'network', 'program'],
+  file: ['errors', 'arrays', 'files', 'network', 'program'],
   export: ['errors', 'files', 'network', 'import', 'program', 'file'],
-  engine: ['errors', 'package', 'network', 'program', 'file'],
+  engine: ['errors', 'arrays', 'package', 'network', 'program', 'file'],
   convert: ['errors', 'files', 'network', 'import', 'export', 'program', 'compile', 'file', 'engine'],
   load: ['errors', 'program', 'file', 'engine', 'convert'],
   inspect: [

@@ -1,4 +1,5 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
+import { types } from 'node:util';
 import { holdsNetwork, readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
 import { addonOptions, type LoadOptions } from './engine/options.js';
@@ -27,6 +28,6 @@ export async function loadModel(source: string | Uint8Array, options?: LoadOptio
     return new Model(await planOf(readNetwork(bytes)), checked);
   }
   // What was read here is ours alone; what the caller handed in stays the caller's.
-  const ours = typeof source === 'string' && bytes.buffer instanceof ArrayBuffer ? bytes.buffer : undefined;
+  const ours = typeof source === 'string' && types.isArrayBuffer(bytes.buffer) ? bytes.buffer : undefined;
   return new Model(readCodedProgram(bytes), checked, ours);
 }

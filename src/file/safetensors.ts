@@ -5,6 +5,7 @@
  * What is read is not trusted: lengths, offsets, overlaps, holes, duplicate keys and depth are checked before any use,
  * and nothing is allocated that the file does not fill.
  */
+import { types } from 'node:util';
 import { EspalierError, describe } from '../errors.js';
 
 const ITEM_BYTES = { F32: 4, I32: 4, F16: 2, U16: 2, I8: 1, U8: 1 } as const;
@@ -40,7 +41,7 @@ export function writeSafetensors(file: {
   let end = 0;
   for (const { name, dtype, shape, data } of file.tensors) {
     const start = end;
-    for (const part of data instanceof Uint8Array ? [data] : data) {
+    for (const part of types.isUint8Array(data) ? [data] : data) {
       parts.push(part);
       end += part.byteLength;
     }

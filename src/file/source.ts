@@ -1,5 +1,6 @@
 /** Reading .esp files, and telling them from other sources. */
 import { open, stat } from 'node:fs/promises';
+import { bytesOf } from '../arrays.js';
 import { EspalierError, invalid } from '../errors.js';
 import { looksLikeEsp } from './read.js';
 
@@ -7,10 +8,11 @@ const MAX_FILE_BYTES = 2 ** 32;
 
 /**
  * The bytes of an .esp source (a path, or the bytes themselves), or null where it starts otherwise: then its kind is
- * for the importer to tell. Throws INVALID_ARGUMENT, NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED.
+ * for the importer to tell. Throws INVALID_ARGUMENT, INVALID_INPUT (detached bytes), NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED.
  */
 export async function espBytes(source: string | Uint8Array): Promise<Uint8Array | null> {
-  if (source instanceof Uint8Array) return looksLikeEsp(source) ? source : null;
+  const bytes = bytesOf(source, 'source');
+  if (bytes !== null) return looksLikeEsp(bytes) ? bytes : null;
   if (typeof source !== 'string' || source === '') {
     throw invalid('INVALID_ARGUMENT', 'source', 'a path or the bytes of a model', source);
   }
