@@ -1,6 +1,7 @@
 /** What callers hand in: arrays of another realm are as good as ours, and detached ones are refused wherever they come. */
 import { runInNewContext } from 'node:vm';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { Inputs } from '../../src/engine/tensors.js';
 import { loadModel, type Model } from '../../src/index.js';
 import { writeProgram } from '../../src/file/write.js';
 import { isDetached } from '../../src/arrays.js';
@@ -68,7 +69,8 @@ describe('detached arrays', () => {
 
   it('are refused as inputs and outputs of every way to run', async () => {
     for (const x of [detached(new Float32Array(4)), detached(new Float64Array(4))]) {
-      for (const given of [x, { data: x, shape: [0, 4] }, [x], { input_1: x }]) {
+      const forms: Inputs[] = [x, { data: x, shape: [0, 4] }, [x], { input_1: x }];
+      for (const given of forms) {
         expect(() => model.runSync(given)).toThrow(expect.objectContaining(refusal('input_1')) as Error);
         await expect(model.run(given)).rejects.toMatchObject(refusal('input_1'));
         expect(() => model.bind({ inputs: given, outputs: new Float32Array(0) })).toThrow(

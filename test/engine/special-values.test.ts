@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { Model } from '../../src/engine/model.js';
 import { addonOptions } from '../../src/engine/options.js';
-import { EspalierError } from '../../src/errors.js';
+import type { EspalierError } from '../../src/errors.js';
 import type { IsaName } from '../../src/engine/addon.js';
 import { IMAGE_RULES } from '../../src/program/operations/check-images.js';
 import { SEQUENCE_RULES } from '../../src/program/operations/check-sequences.js';
