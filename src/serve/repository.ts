@@ -19,6 +19,7 @@ export interface IndexEntry {
 
 export interface ModelSettings extends BatchOptions {
   readonly threads: number | undefined;
+  readonly reproducible: boolean;
   /** How many of the newest versions to serve; undefined: all. */
   readonly versions: number | undefined;
 }
@@ -277,6 +278,7 @@ export class Repository {
       const model = await loader(source.path, {
         threads: options.threads,
         batchSizes: options.batchSizes,
+        reproducible: options.reproducible,
       });
       let served: ServedVersion;
       try {
