@@ -1,4 +1,5 @@
 /** loadModel: a source → a Model that runs. What importing and compiling need is loaded only for sources that need it. */
+import { types } from 'node:util';
 import { readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
 import { addonOptions, type EngineOptions } from './engine/options.js';
@@ -44,6 +45,6 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
   }
   // What was read here is ours alone; what the caller handed in stays the caller's.
   const { buffer } = esp.bytes;
-  const ours = typeof source === 'string' && buffer instanceof ArrayBuffer ? buffer : undefined;
+  const ours = typeof source === 'string' && types.isArrayBuffer(buffer) ? buffer : undefined;
   return new Model(readCodedProgram(esp), checked, ours);
 }

@@ -8,6 +8,7 @@
  * The metadata ends with `crc32`: the CRC-32 of the whole file, in eight hexadecimal digits, taken while the digits are
  * zeros. It finds what a disk or a transfer changed; files of before have none and are read without it.
  */
+import { types } from 'node:util';
 import { crc32 } from 'node:zlib';
 import { EspalierError, describe } from './errors.js';
 
@@ -49,7 +50,7 @@ export function writeSafetensors(file: {
   let end = 0;
   for (const { name, dtype, shape, data } of file.tensors) {
     const start = end;
-    for (const part of data instanceof Uint8Array ? [data] : data) {
+    for (const part of types.isUint8Array(data) ? [data] : data) {
       parts.push(part);
       end += part.byteLength;
     }

@@ -191,6 +191,7 @@ LoadOptions read_options(napi_env env, napi_value value) {
   };
   flag("tune", &options.program.matrices.tune);
   flag("cold", &options.program.matrices.cold);
+  flag("reproducible", &options.program.reproducible);
   return options;
 }
 

@@ -163,6 +163,7 @@ std::unique_ptr<Program> Program::make(const ProgramSpec& spec, const ProgramOpt
     for (const Step& step : program->steps_) {
       if (step.operation->samples_only()) program->panel_columns_ = kSampleMajorMax;
     }
+    if (options.reproducible) program->panel_columns_ = 1;
     while (program->panel_columns_ > 16 &&
            arena(program->panel_columns_) > kComfortableArenaFloats) {
       program->panel_columns_ /= 2;

@@ -4,7 +4,8 @@
 // Larger ones go four samples at a time where an operation takes only samples; else they are cut
 // into panels of up to 64 columns; each goes through all operations before the next, so that a
 // small network never leaves the cache, and is transposed at its two ends only. Results do not
-// depend on the number of threads.
+// depend on the number of threads. On the size of the batch they do, in the last bits, as layouts
+// and the order of sums differ by it, unless ProgramOptions::reproducible.
 //
 // To add an operation: see operation.h.
 #ifndef ESPALIER_NATIVE_PROGRAM_PROGRAM_H_
@@ -33,6 +34,8 @@ namespace espalier {
 struct ProgramOptions {
   LinearOptions matrices;  // of which `isa` is that of all operations
   int threads = 1;
+  // Each sample by itself, whatever the batch: its answer has the same bits in all of them.
+  bool reproducible = false;
   std::shared_ptr<ThreadPool> pool;  // may be null: one thread
 };
 

@@ -1,4 +1,5 @@
 /** The thread of runBounded: does one job after the other and answers with its result or its error, as plain data. */
+import { types } from 'node:util';
 import { parentPort } from 'node:worker_threads';
 import { asEspalierError } from '../door.js';
 import type { ErrorCode, ErrorDetails } from '../errors.js';
@@ -34,7 +35,7 @@ function buffersOf(
   seen.add(value);
   if (ArrayBuffer.isView(value)) {
     const { buffer } = value;
-    if (buffer instanceof ArrayBuffer && buffer.byteLength >= WORTH_HANDING_OVER) found.add(buffer);
+    if (types.isArrayBuffer(buffer) && buffer.byteLength >= WORTH_HANDING_OVER) found.add(buffer);
     return found;
   }
   for (const inner of Object.values(value)) buffersOf(inner, found, seen);

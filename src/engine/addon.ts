@@ -26,6 +26,8 @@ export interface AddonOptions {
   tune?: boolean;
   /** Chooses for weights that come from memory, as is done anyway where they exceed the last-level cache. */
   cold?: boolean;
+  /** Computes each sample by itself. */
+  reproducible?: boolean;
   /** Rounds the weights; undefined: the format of the fewest bits that holds them as they are. */
   values?: ValueFormat;
 }

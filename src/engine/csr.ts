@@ -1,4 +1,5 @@
 /** Dense weights → CSR, by the addon. */
+import { types } from 'node:util';
 import type { Matrix, Program } from '../program/program.js';
 import { invalid } from '../errors.js';
 import type { Csr } from './addon.js';
@@ -11,8 +12,7 @@ import { fromNative } from './native-errors.js';
  * Throws INVALID_ARGUMENT for wrong types or lengths, INVALID_INPUT for NaN and infinities, ADDON_MISSING.
  */
 export function csrFromDense(weights: Float32Array, rows: number, cols: number): Csr {
-  if (!(weights instanceof Float32Array))
-    throw invalid('INVALID_ARGUMENT', 'weights', 'a Float32Array', weights);
+  if (!types.isFloat32Array(weights)) throw invalid('INVALID_ARGUMENT', 'weights', 'a Float32Array', weights);
   for (const [name, value] of [
     ['rows', rows],
     ['cols', cols],

@@ -1,4 +1,5 @@
 /** A loaded model: what users run. */
+import { types } from 'node:util';
 import type { Program, ProgramPort } from '../program/program.js';
 import type { ValueFormat } from '../program/value-formats.js';
 import { EspalierError, invalid } from '../errors.js';
@@ -114,7 +115,7 @@ export class Model {
     if (this.#shapes !== null) return this.#shapes.at(inputs).runSync(inputs, options);
     const native = this.#alive();
     const into = options?.outputs;
-    if (this.#inFeatures > 0 && inputs instanceof Float32Array && into instanceof Float32Array) {
+    if (this.#inFeatures > 0 && types.isFloat32Array(inputs) && types.isFloat32Array(into)) {
       const batch = inputs.length / this.#inFeatures;
       // Whatever does not fit goes the long way, which says what is wrong.
       if (batch > 0 && Number.isInteger(batch) && into.length === batch * this.#outFeatures) {
@@ -281,7 +282,7 @@ if (disposeSymbol !== undefined) {
 function requireOwn(ports: readonly PortInfo[], arrays: readonly Float32Array[], given: unknown): void {
   const own = new Set<unknown>();
   const collect = (value: unknown, depth: number): void => {
-    if (value instanceof Float32Array) own.add(value);
+    if (types.isFloat32Array(value)) own.add(value);
     else if (depth > 0 && typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)) {
       for (const inner of Object.values(value)) if (typeof inner === 'object') collect(inner, depth - 1);
     }
@@ -289,11 +290,11 @@ function requireOwn(ports: readonly PortInfo[], arrays: readonly Float32Array[],
   collect(given, 2);
   const at = arrays.findIndex((array) => !own.has(array));
   if (at >= 0) {
-    throw invalid(
+    const { name } = ports[at] as PortInfo;
+    throw new EspalierError(
       'INVALID_INPUT',
-      (ports[at] as PortInfo).name,
-      'a Float32Array, to be read at each call',
-      'another',
+      `${name}: expected a Float32Array, to be read at each call, received numbers of another type`,
+      { parameter: name, expected: 'a Float32Array' },
     );
   }
 }

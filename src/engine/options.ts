@@ -30,6 +30,12 @@ export interface EngineOptions {
    */
   readonly cold?: boolean;
   /**
+   * Computes each sample by itself, as a batch of 1, so that its answer has the same bits in every batch and at every
+   * place of it. Without it the last bits depend on the size of the batch, as kernels and the order of sums do. Costs
+   * what the kernels gain from batches: docs/serving.md. Default false.
+   */
+  readonly reproducible?: boolean;
+  /**
    * Rounds the weights of matrices to this format, 'float32', 'bfloat16', 'float16' or 'int8' (a scale a row), and lets
    * layouts store them in it; sums stay float32. 'float32' also keeps layouts to float32. Default: nothing is rounded,
    * and weights that are such numbers already (`espalier convert --values int8`) may be stored as such.
@@ -45,7 +51,16 @@ export function addonOptions(options: EngineOptions = {}): AddonOptions {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }
-  const { threads = defaultThreads(), batchSizes = [1], isa, layout, tune, cold, values } = options;
+  const {
+    threads = defaultThreads(),
+    batchSizes = [1],
+    isa,
+    layout,
+    tune,
+    cold,
+    reproducible,
+    values,
+  } = options;
   whole(threads, MOST_THREADS, 'threads');
   if (!Array.isArray(batchSizes)) throw invalid('INVALID_ARGUMENT', 'batchSizes', 'an array', batchSizes);
   for (const batch of batchSizes) whole(batch, 2 ** 31 - 1, 'batchSizes');
@@ -53,7 +68,7 @@ export function addonOptions(options: EngineOptions = {}): AddonOptions {
     if (value !== undefined && typeof value !== 'string')
       throw invalid('INVALID_ARGUMENT', name, 'a name', value);
   }
-  for (const [name, value] of Object.entries({ tune, cold })) {
+  for (const [name, value] of Object.entries({ tune, cold, reproducible })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw invalid('INVALID_ARGUMENT', name, 'true or false', value);
     }
@@ -65,6 +80,7 @@ export function addonOptions(options: EngineOptions = {}): AddonOptions {
     ...(layout === undefined ? {} : { layout }),
     ...(tune === undefined ? {} : { tune }),
     ...(cold === undefined ? {} : { cold }),
+    ...(reproducible === undefined ? {} : { reproducible }),
     ...(values === undefined ? {} : { values: valueFormat(values) }),
   };
 }

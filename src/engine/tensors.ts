@@ -1,4 +1,6 @@
 /** What callers may hand in, checked and brought to Float32Arrays in the order of the ports. */
+import { types } from 'node:util';
+import { DETACHED, isDetached } from '../arrays.js';
 import type { ProgramPort } from '../program/program.js';
 import { describe, invalid, type EspalierError } from '../errors.js';
 
@@ -66,7 +68,8 @@ export function gatherOutputs(ports: readonly PortInfo[], outputs: unknown, batc
   const arrays = split(ports, outputs, 'outputs').map((tensor, index) => {
     const port = ports[index] as PortInfo;
     const { data, shape } = parts(tensor);
-    if (!(data instanceof Float32Array)) throw wrong(port, 'a Float32Array to write into', describe(data));
+    if (!types.isFloat32Array(data)) throw wrong(port, 'a Float32Array to write into', describe(data));
+    if (isDetached(data)) throw wrong(port, 'a Float32Array to write into', DETACHED);
     if (data.length !== batch * port.features || batchOf(port, data.length, shape) !== batch) {
       throw wrong(port, `${batch} x ${port.features} = ${batch * port.features} numbers`, describe(data));
     }
@@ -128,7 +131,7 @@ function split(ports: readonly PortInfo[], given: unknown, what: string): unknow
 }
 
 function isNumbers(value: unknown): boolean {
-  if (ArrayBuffer.isView(value)) return !(value instanceof DataView);
+  if (ArrayBuffer.isView(value)) return types.isTypedArray(value);
   // An empty array is an empty batch for a model of one input.
   return Array.isArray(value) && (value.length === 0 || typeof value[0] === 'number');
 }
@@ -151,10 +154,12 @@ function parts(tensor: unknown): { data: unknown; shape: unknown } {
 }
 
 function toFloat32(data: unknown, port: PortInfo): Float32Array {
-  if (data instanceof Float32Array) return data;
-  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return Float32Array.from(data, Number);
-  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
-    return Float32Array.from(data as unknown as ArrayLike<number>);
+  if (types.isTypedArray(data)) {
+    // Without this it would be an empty batch.
+    if (isDetached(data)) throw wrong(port, 'numbers', DETACHED);
+    if (types.isFloat32Array(data)) return data;
+    if (types.isBigInt64Array(data) || types.isBigUint64Array(data)) return Float32Array.from(data, Number);
+    return Float32Array.from(data as ArrayLike<number>);
   }
   if (!Array.isArray(data)) throw wrong(port, 'a typed array or an array of numbers', describe(data));
   const numbers = new Float32Array(data.length);

@@ -1,4 +1,5 @@
 /** Networks written for others: TFJS layers models and Keras .h5 files. */
+import { types } from 'node:util';
 import { createHash } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -61,7 +62,7 @@ export async function exportModel(
 }
 
 async function networkOf(source: string | Uint8Array | Network, options: ImportOptions): Promise<Network> {
-  if (typeof source === 'object' && source !== null && !(source instanceof Uint8Array)) {
+  if (typeof source === 'object' && source !== null && !types.isUint8Array(source)) {
     if (!Array.isArray((source as Partial<Network>).layers))
       throw invalid('INVALID_ARGUMENT', 'source', 'a path, the bytes of a model or a Network', source);
     return source;

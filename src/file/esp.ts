@@ -1,4 +1,5 @@
 /** The head of an .esp file: read once, and then known to all that want something of the file. */
+import { types } from 'node:util';
 import { invalid } from '../errors.js';
 import { object, type Json } from './json.js';
 import { parseStrictJson, readSafetensors, type SafeTensor } from '../safetensors.js';
@@ -38,5 +39,5 @@ export function parseEsp(bytes: Uint8Array, options?: { readonly checksum?: bool
 
 /** What is given opened is not read again. */
 export function opened(file: EspFile | Uint8Array): EspFile {
-  return file instanceof Uint8Array ? parseEsp(file) : file;
+  return types.isUint8Array(file) ? parseEsp(file) : file;
 }

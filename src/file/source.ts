@@ -1,5 +1,6 @@
 /** Opening .esp files, and telling them from other sources: a source is read once, and its head parsed once. */
 import { open, stat } from 'node:fs/promises';
+import { bytesOf } from '../arrays.js';
 import { EspalierError, invalid } from '../errors.js';
 import { looksLikeEsp, parseEsp, type EspFile } from './esp.js';
 
@@ -9,7 +10,8 @@ const MAX_FILE_BYTES = 2 ** 32;
  * An .esp source (a path, or the bytes themselves) with its head read, or null where it starts otherwise: then its kind
  * is for the importer to tell.
  * @param options.checksum whether to verify the file's checksum, default true.
- * @throws EspalierError: INVALID_ARGUMENT, NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED, INVALID_MODEL, UNSUPPORTED_FORMAT.
+ * @throws EspalierError: INVALID_ARGUMENT, INVALID_INPUT (detached bytes), NOT_FOUND, IO_FAILED, LIMIT_EXCEEDED,
+ *   INVALID_MODEL, UNSUPPORTED_FORMAT.
  */
 export async function openEsp(
   source: string | Uint8Array,
@@ -20,7 +22,8 @@ export async function openEsp(
 }
 
 async function espBytes(source: string | Uint8Array): Promise<Uint8Array | null> {
-  if (source instanceof Uint8Array) return looksLikeEsp(source) ? source : null;
+  const bytes = bytesOf(source, 'source');
+  if (bytes !== null) return looksLikeEsp(bytes) ? bytes : null;
   if (typeof source !== 'string' || source === '') {
     throw invalid('INVALID_ARGUMENT', 'source', 'a path or the bytes of a model', source);
   }

@@ -1,6 +1,7 @@
 /** Sources → Network. */
 import { readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { bytesOf } from '../arrays.js';
 import { EspalierError, invalid } from '../errors.js';
 import type { Network } from '../network/types.js';
 import { IMPORTED, IMPORT_FORMATS } from './formats.js';
@@ -27,7 +28,8 @@ export async function importModel(
   if (typeof maxMemory !== 'number' || !(maxMemory > 0)) {
     throw invalid('INVALID_ARGUMENT', 'maxMemory', 'a positive number of bytes', maxMemory);
   }
-  if (source instanceof Uint8Array) return importBytes(source, null, maxMemory);
+  const bytes = bytesOf(source, 'source');
+  if (bytes !== null) return importBytes(bytes, null, maxMemory);
   if (typeof source !== 'string' || source === '') {
     throw invalid('INVALID_ARGUMENT', 'source', 'a path or the bytes of a model', source);
   }

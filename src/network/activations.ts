@@ -83,16 +83,21 @@ export function relu(negativeSlope = 0, maxValue: number | null = null, threshol
   return { kind: 'relu', negativeSlope, maxValue, threshold };
 }
 
-/** The function of one number, in float64. @throws for softmax and log_softmax, which need their axis. */
+/**
+ * The function of one number, in float64. NaN gives NaN, also where a comparison would hide it (docs/numbers.md).
+ * @throws for softmax and log_softmax, which need their axis.
+ */
 export function scalarFunction(activation: Activation): (x: number) => number {
   switch (activation.kind) {
     case 'relu': {
       const { negativeSlope, maxValue, threshold } = activation;
       const ceiling = maxValue ?? Infinity;
-      return (x) => (x >= threshold ? Math.min(x, ceiling) : negativeSlope * (x - threshold));
+      // A slope of 0 is no product: 0 * -Infinity would be NaN.
+      const below = (x: number): number => (negativeSlope === 0 ? 0 : negativeSlope * (x - threshold));
+      return (x) => (x < threshold ? below(x) : Math.min(x, ceiling));
     }
     case 'thresholded_relu':
-      return (x) => (x > activation.theta ? x : 0);
+      return (x) => (x <= activation.theta ? 0 : x);
     case 'elu':
       return (x) => (x >= 0 ? x : activation.alpha * Math.expm1(x));
     case 'celu':
@@ -100,7 +105,7 @@ export function scalarFunction(activation: Activation): (x: number) => number {
     case 'hard_sigmoid':
       return (x) => clip(activation.alpha * x + activation.beta, 0, 1);
     case 'hard_shrink':
-      return (x) => (Math.abs(x) > activation.lambda ? x : 0);
+      return (x) => (Math.abs(x) <= activation.lambda ? 0 : x);
     case 'soft_shrink':
       return (x) => Math.sign(x) * Math.max(Math.abs(x) - activation.lambda, 0);
     case 'softmax':

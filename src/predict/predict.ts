@@ -1,4 +1,5 @@
 /** `espalier predict`: batch scoring with constant memory, resumable. */
+import { types } from 'node:util';
 import { readFile, stat } from 'node:fs/promises';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
@@ -238,7 +239,7 @@ async function score(model: Scorer, names: readonly ScoreName[], piece: Batch): 
   const answer = await model.run([{ data, shape }]);
   const outputs = model.outputs.map(({ name }) => {
     const own = model.outputs.length === 1 ? answer : (answer as Record<string, unknown>)[name];
-    return own instanceof Float32Array ? own : (own as { data: Float32Array }).data;
+    return types.isFloat32Array(own) ? own : (own as { data: Float32Array }).data;
   });
   return { rows, kept, scores: new Scores(rows, names, outputs) };
 }

@@ -2,6 +2,7 @@
  * Whether a Program is one: every index, length and number of features. Used on whatever comes from outside (a file)
  * and in tests on whatever `compile` makes. The addon checks again what memory safety needs.
  */
+import { types } from 'node:util';
 import { type EspalierError, invalid } from '../errors.js';
 import { bad, count, finite, limited, vector } from './expect.js';
 import { inputsOf } from './definition.js';
@@ -36,14 +37,14 @@ export function checkProgram(program: Program, checkWeight: typeof checkMatrix =
     const definition = definitionOf(operation);
     const inputs = inputsOf(operation).map((value) => known(value, `${operation.name}: input`));
     for (const [key, setting] of Object.entries(operation)) {
-      const array = key === 'weight' || setting instanceof Float32Array;
+      const array = key === 'weight' || types.isFloat32Array(setting);
       if (array) arrays.set(setting as Matrix | Float32Array, `${operation.name}.${key}`);
     }
     define(operation.output, limited(definition.features(operation, inputs), operation.name), operation.name);
   }
   // Each once, however many operations share it.
   for (const [array, what] of arrays) {
-    if (array instanceof Float32Array) finite(array, what);
+    if (types.isFloat32Array(array)) finite(array, what);
     else checkWeight(array, what);
   }
   for (const port of program.outputs) {

@@ -1,4 +1,7 @@
-/** A Program computed plainly in float64, one sample at a time: what the compiler and the engine are held against. */
+/**
+ * A Program computed plainly in float64, one sample at a time: what the compiler and the engine are held against. NaN
+ * and infinities go where docs/numbers.md says.
+ */
 import type { Activation } from './activation.js';
 import { inputsOf, type Numbers } from './definition.js';
 import { denseValues } from './dense.js';
@@ -18,7 +21,7 @@ export function runProgram(
     const weight = 'weight' in operation ? denseValues(operation.weight) : [];
     const y = definitionOf(operation).reference(operation, given, { weight, apply });
     const { activation } = operation as { activation?: Activation };
-    values[operation.output] = activation === undefined ? y : y.map((v) => apply(activation, v));
+    values[operation.output] = activation === undefined ? y : y.map((v) => apply(activation, Math.fround(v)));
   }
   return program.outputs.map((port) => [...(values[port.value] ?? [])]);
 }

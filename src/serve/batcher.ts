@@ -3,6 +3,7 @@
  * once and at its own size, so that it gets the very numbers of `runSync`. Requests larger than a batch run in slices,
  * in turn with the others.
  */
+import { types } from 'node:util';
 import { EspalierError } from '../errors.js';
 import type { ServedPort, RowData, ServableModel } from './types.js';
 
@@ -343,7 +344,7 @@ function gather(
 ): Float32Array {
   const first = slices[0]!;
   const whole = first.job.inputs[input]!;
-  if (slices.length === 1 && whole instanceof Float32Array) {
+  if (slices.length === 1 && types.isFloat32Array(whole)) {
     return whole.subarray(first.start * features, (first.start + first.rows) * features);
   }
   const length = size * features;
@@ -352,7 +353,7 @@ function gather(
   let row = 0;
   for (const { job, start, rows } of slices) {
     const data = job.inputs[input]!;
-    if (data instanceof Float32Array) {
+    if (types.isFloat32Array(data)) {
       memory.set(data.subarray(start * features, (start + rows) * features), row * features);
     } else {
       new Uint8Array(memory.buffer, 4 * row * features, 4 * rows * features).set(
@@ -378,7 +379,7 @@ function outputOf(
       ? answer
       : (answer as Record<string, unknown> | null)?.[ports[index]!.name];
   const data = isTensor(named) ? named.data : named;
-  if (!(data instanceof Float32Array) || data.length !== length) {
+  if (!types.isFloat32Array(data) || data.length !== length) {
     throw new EspalierError('INTERNAL', `output ${ports[index]!.name}: the model answered another shape`);
   }
   return data;

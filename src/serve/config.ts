@@ -29,7 +29,12 @@ const batching = z.strictObject({
     ),
 });
 
+const reproducible = z
+  .boolean()
+  .describe('rows are computed one by one: the same bits in every batch, at the price of its speed');
+
 const model = batching.partial().extend({
+  reproducible: reproducible.optional(),
   threads: z.int().min(1).max(1024).optional().describe('threads of the engine'),
   versions: z
     .int()
@@ -72,6 +77,7 @@ export const serverConfig = z.strictObject({
   grpc: z.union([filled(listen(9000)), z.literal(false)]).default({ host: '127.0.0.1', port: 9000 }),
   workers: count(1, 256).describe('processes that share the ports'),
   threads: z.int().min(1).max(1024).optional().describe("threads of the engine; default: the engine's own"),
+  reproducible: reproducible.default(false),
   pollSeconds: z
     .number()
     .min(0)
@@ -149,15 +155,16 @@ const BATCH_SIZES = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256];
 export function settingsOf(config: ServerConfig, name: string) {
   const own = Object.hasOwn(config.modelSettings, name) ? config.modelSettings[name]! : {};
   const merged = { ...config.batching, ...own };
-  const sizes = merged.batchSizes ?? BATCH_SIZES;
+  const reproducible = own.reproducible ?? config.reproducible;
+  // One by one nothing is gained by rows of padding.
+  const sizes = reproducible ? [1] : (merged.batchSizes ?? BATCH_SIZES).concat(merged.maxBatch);
   return {
     maxBatch: merged.maxBatch,
     maxDelayMicros: merged.maxDelayMicros,
     maxQueue: merged.maxQueue,
     concurrency: merged.concurrency,
-    batchSizes: [...new Set([...sizes.filter((size) => size <= merged.maxBatch), merged.maxBatch])].sort(
-      (a, b) => a - b,
-    ),
+    batchSizes: [...new Set(sizes.filter((size) => size <= merged.maxBatch))].sort((a, b) => a - b),
+    reproducible,
     threads: own.threads ?? config.threads,
     versions: own.versions,
   };

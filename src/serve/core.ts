@@ -1,4 +1,5 @@
 /** The server without a protocol: admission, models, one inference, readiness and the end. REST and gRPC share it. */
+import { types } from 'node:util';
 import { EspalierError, invalid } from '../errors.js';
 import type { Done } from './batcher.js';
 import { ServerMetrics, type Protocol } from './metrics.js';
@@ -176,7 +177,7 @@ export class InferenceCore {
     }
     served.inputs.forEach(({ name: port, features }, i) => {
       const input: unknown = inputs[i];
-      if (!(input instanceof Float32Array) || input.length !== rows * features) {
+      if (!types.isFloat32Array(input) || input.length !== rows * features) {
         throw invalid('INVALID_INPUT', `input ${port}`, `a Float32Array of length ${rows * features}`, input);
       }
     });

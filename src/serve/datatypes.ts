@@ -1,7 +1,7 @@
 /**
  * The datatypes of the Open Inference Protocol, and how each becomes the float32 that models take: exactly or not at
  * all. FP16, BF16, BOOL and the 8- and 16-bit integers always convert; FP64 and the wider integers where every value
- * is a float32; BYTES never. Sizes and byte order: https://github.com/kserve/open-inference-protocol (little endian).
+ * is a float32, as it is written where the numbers are JSON; BYTES never. Sizes and byte order: https://github.com/kserve/open-inference-protocol (little endian).
  */
 import { EspalierError, invalid } from '../errors.js';
 import type { Datatype } from './types.js';
@@ -13,7 +13,7 @@ interface DatatypeRule {
   readonly range?: readonly [number, number];
 }
 
-const DATATYPES: Readonly<Record<Datatype, DatatypeRule>> = {
+export const DATATYPES: Readonly<Record<Datatype, DatatypeRule>> = {
   BOOL: { bytes: 1, range: [0, 1] },
   UINT8: { bytes: 1, range: [0, 255] },
   UINT16: { bytes: 2, range: [0, 65535] },

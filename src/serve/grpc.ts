@@ -7,6 +7,7 @@ import { packageFile } from '../package.js';
 import type { InferenceCore } from './core.js';
 import { failureOf } from './failures.js';
 import { readInferRequest, toInferResponse, type ModelInferRequest } from './grpc-codec.js';
+import { checkMessage, Shapes } from './grpc-wire.js';
 import { modelConfig } from './routes.js';
 import { startSpan, traceId } from './tracing.js';
 
@@ -42,7 +43,51 @@ function serviceOf(file: string, path: readonly string[]): grpc.ServiceDefinitio
   });
   let found: unknown = grpc.loadPackageDefinition(definition);
   for (const name of path) found = (found as Record<string, unknown>)[name];
-  return (found as { service: grpc.ServiceDefinition }).service;
+  const { service } = found as { service: grpc.ServiceDefinition };
+  const shapes = new Shapes(definition, path.slice(0, -1).join('.'));
+  return Object.fromEntries(
+    Object.entries(service).map(([name, method]) => {
+      const request = (method as unknown as { requestType: { type: { name: string } } }).requestType.type
+        .name;
+      const shape = shapes.of(request);
+      const requestDeserialize = (bytes: Buffer): unknown => {
+        try {
+          checkMessage(bytes, shape);
+          return method.requestDeserialize(bytes);
+        } catch (error) {
+          // Thrown here it would be answered as INTERNAL: the methods throw it.
+          return new Malformed(error);
+        }
+      };
+      return [name, { ...method, requestDeserialize }];
+    }),
+  );
+}
+
+/** In the place of a message that could not be read. */
+class Malformed {
+  readonly error: EspalierError;
+
+  constructor(cause: unknown) {
+    this.error =
+      cause instanceof EspalierError
+        ? cause
+        : new EspalierError('INVALID_INPUT', 'message: expected a protobuf message', {}, cause);
+  }
+}
+
+function wellFormed<T>(message: T): T {
+  if (message instanceof Malformed) throw message.error;
+  return message;
+}
+
+/** proto3 leaves an empty name out. */
+function requireName(name: string | undefined, parameter: string): void {
+  if (name === undefined || name === '') {
+    throw new EspalierError('INVALID_INPUT', `${parameter}: expected the name of a model, received none`, {
+      parameter,
+    });
+  }
 }
 
 const metadataGetter = {
@@ -127,6 +172,7 @@ class Service {
       ServerLive: this.#unary(async () => ({ live: true }), false),
       ServerReady: this.#unary(async () => ({ ready: core.ready }), false),
       ModelReady: this.#unary<Named>(async ({ request }) => {
+        requireName(request.name, 'name');
         const version = request.version === '' ? undefined : request.version;
         const known = core.repository
           .index()
@@ -135,12 +181,14 @@ class Service {
         return { ready: !core.draining && known.some(({ state }) => state === 'READY') };
       }, false),
       ServerMetadata: this.#unary(async () => core.serverMetadata()),
-      ModelMetadata: this.#unary<Named>(async ({ request }) =>
-        core.modelMetadata(request.name, request.version),
-      ),
-      ModelConfig: this.#unary<Named>(async ({ request }) => ({
-        config: modelConfig(core.find(request.name, request.version)),
-      })),
+      ModelMetadata: this.#unary<Named>(async ({ request }) => {
+        requireName(request.name, 'name');
+        return core.modelMetadata(request.name, request.version);
+      }),
+      ModelConfig: this.#unary<Named>(async ({ request }) => {
+        requireName(request.name, 'name');
+        return { config: modelConfig(core.find(request.name, request.version)) };
+      }),
       ModelStatistics: this.#unary<Named>(async ({ request: { name, version } }) => ({
         model_stats: core.statisticsOf(name === '' ? undefined : name, version),
       })),
@@ -154,10 +202,12 @@ class Service {
             'parameters: models and their settings come from the repository only',
           );
         }
+        requireName(request.model_name, 'model_name');
         await control().load(request.model_name);
         return {};
       }),
       RepositoryModelUnload: this.#unary<{ model_name: string }>(async ({ request }) => {
+        requireName(request.model_name, 'model_name');
         await control().unload(request.model_name);
         return {};
       }),
@@ -180,6 +230,7 @@ class Service {
     return (call, done) => {
       const answer = async () => {
         if (guarded) this.#check(call.metadata);
+        wellFormed(call.request);
         return work(call);
       };
       answer().then(
@@ -217,6 +268,7 @@ class Service {
     try {
       this.#check(metadata);
       leave = core.enter();
+      requireName(wellFormed(message).model_name, 'model_name');
       served = core.find(message.model_name, message.model_version);
       release = served.hold();
       const request = readInferRequest(message, served, core.limits);

@@ -15,6 +15,7 @@ export interface EspalierPluginOptions extends Pick<
   | 'models'
   | 'modelName'
   | 'threads'
+  | 'reproducible'
   | 'pollSeconds'
   | 'repositoryControl'
   | 'batching'

@@ -26,6 +26,7 @@ export interface IndexEntry {
 
 export interface ModelSettings extends BatchOptions {
   readonly threads: number | undefined;
+  readonly reproducible: boolean;
   /** How many of the newest versions to serve; undefined: all. */
   readonly versions: number | undefined;
 }
@@ -284,6 +285,7 @@ export class Repository {
       const model = await loader(source.path, {
         threads: options.threads,
         batchSizes: options.batchSizes,
+        reproducible: options.reproducible,
       });
       let served: ServedVersion;
       try {

@@ -5,6 +5,7 @@
  */
 import { EspalierError, describe, invalid } from '../errors.js';
 import { checkDatatype, checkLength, fromBytes } from './datatypes.js';
+import { ExactJson } from './exact-json.js';
 import {
   allOutputs,
   checkParameters,
@@ -58,7 +59,9 @@ export function parseInferRequest(
   if (jsonLength === 0) return rawRequest(body, ports, limits);
   const known = jsonLength === undefined ? undefined : plans?.find(body, jsonLength);
   if (known !== undefined) return known;
-  const header = parseJson(body, jsonLength ?? body.length);
+  const text = Buffer.from(body.buffer, body.byteOffset, jsonLength ?? body.length).toString('utf8');
+  const header = parseJson(text);
+  const exact = new ExactJson(text);
   const parameters = checkParameters(header.parameters, 'parameters');
   const directives = readDirectives(parameters);
   const id = header.id ?? undefined;
@@ -68,7 +71,7 @@ export function parseInferRequest(
   let at = jsonLength ?? body.length;
   const set = new InputSet(ports.inputs);
   const places: { at: number; size: number }[] = [];
-  for (const input of inputs) {
+  for (const [place, input] of inputs.entries()) {
     const index = set.port(input.name);
     const port = ports.inputs[index]!;
     const label = `input ${quote(port.name)}`;
@@ -78,7 +81,9 @@ export function parseInferRequest(
     const rows = checkShape(input.shape, port, limits);
     const size = own?.binary_data_size;
     if (size === undefined) {
-      set.put(index, rows, fromNumbers(input.data, datatype, input.shape as number[], `${label} data`));
+      const numbers = fromNumbers(input.data, datatype, input.shape as number[], `${label} data`);
+      exact.check(place, datatype, numbers, `${label} data`);
+      set.put(index, rows, numbers);
       continue;
     }
     if (jsonLength === undefined) {
@@ -156,8 +161,7 @@ function rawRequest(body: Buffer, ports: Ports, limits: RestLimits): InferReques
   };
 }
 
-function parseJson(body: Uint8Array, length: number): Record<string, unknown> {
-  const text = Buffer.from(body.buffer, body.byteOffset, length).toString('utf8');
+function parseJson(text: string): Record<string, unknown> {
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -1,4 +1,5 @@
 /** Tensors of a request against the ports of a model: names, shapes, rows, data. The same for REST and gRPC. */
+import { types } from 'node:util';
 import { EspalierError, describe, invalid } from '../errors.js';
 import { fromNumber } from './datatypes.js';
 import type { Datatype, Parameters, ServedPort, RequestedOutput, RowData } from './types.js';
@@ -58,7 +59,7 @@ export function fromNumbers(
   }
   const count = shape.reduce((a, b) => a * b, 1);
   const isArray = (value: unknown): value is ArrayLike<unknown> =>
-    Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
+    Array.isArray(value) || types.isTypedArray(value);
   if (!isArray(data)) throw invalid('INVALID_INPUT', parameter, 'an array of numbers', data);
   const out = new Float32Array(count);
   const nested = shape.length > 1 && isArray(data[0]);

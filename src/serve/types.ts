@@ -31,6 +31,8 @@ export interface LoaderOptions {
   readonly threads?: number;
   /** Batches that will be run: what can be prepared for them is prepared while loading. */
   readonly batchSizes?: readonly number[];
+  /** Each row by itself, so that its answer does not depend on its batch. */
+  readonly reproducible?: boolean;
 }
 
 /** Opens a model from a file, or from a folder that holds one. Rejects with an EspalierError. */

@@ -188,3 +188,79 @@ describe('inference.GRPCInferenceService', () => {
     });
   });
 });
+
+describe('bytes that are no message', () => {
+  /** Sends the bytes as they are. */
+  const send = (address: string, bytes: Buffer, method = 'ModelInfer'): Promise<unknown> => {
+    const stub = new grpc.Client(address, grpc.credentials.createInsecure());
+    onTestFinished(() => stub.close());
+    return new Promise((resolve, reject) =>
+      stub.makeUnaryRequest(
+        `/inference.GRPCInferenceService/${method}`,
+        (value: Buffer) => value,
+        (value: Buffer) => value,
+        bytes,
+        (error, value) => (error === null ? resolve(value) : reject(error)),
+      ),
+    );
+  };
+  const field = (number: number, wireType: number, ...content: (number | Buffer)[]): Buffer =>
+    Buffer.concat([
+      Buffer.of(number * 8 + wireType),
+      ...content.map((c) => (typeof c === 'number' ? Buffer.of(c) : c)),
+    ]);
+  const text = (number: number, value: string): Buffer => field(number, 2, value.length, Buffer.from(value));
+
+  test('are INVALID_ARGUMENT, which names the field', async () => {
+    const { grpc: address } = await start({ 'sum/1/model.esp': {} });
+    const input = Buffer.concat([text(1, 'x'), text(2, 'FP32'), field(3, 2, 2, 1, 4)]);
+    const cases: [Buffer, RegExp][] = [
+      [Buffer.alloc(0), /model_name: expected the name of a model/],
+      [text(3, 'id'), /model_name: expected the name of a model/],
+      [
+        field(1, 2, 200, 1, Buffer.from('sum')),
+        /message\.model_name: .* a length of 200 bytes where 3 are left/,
+      ],
+      [field(1, 0, 5), /message\.model_name: .* wire type 0, not 2/],
+      [field(1, 3), /message\.model_name: .* wire type 3/],
+      [Buffer.concat([text(1, 'sum'), field(9, 7)]), /message\.9: .* wire type 7/],
+      [Buffer.of(8), /message\.model_name: .* wire type 0/],
+      [Buffer.of(0, 1), /field number/],
+      [Buffer.alloc(11, 0xff), /more than ten bytes/],
+      // A field of the input that goes beyond it, though not beyond the message.
+      [
+        Buffer.concat([text(1, 'sum'), field(5, 2, 3, 10, 9, 120), text(6, 'longer than that')]),
+        /message\.inputs\.name: .* a length of 9 bytes where 1 are left/,
+      ],
+      [Buffer.concat([text(1, 'sum'), field(5, 2, input.length + 2, input, 0x2d, 1)]), /wire type 5, not 2/],
+    ];
+    for (const [bytes, message] of cases) {
+      await expect(send(address, bytes), bytes.toString('hex')).rejects.toMatchObject({
+        code: grpc.status.INVALID_ARGUMENT,
+        details: expect.stringMatching(message),
+      });
+    }
+    for (const method of ['ModelMetadata', 'ModelConfig', 'ModelReady', 'RepositoryModelLoad']) {
+      await expect(send(address, Buffer.alloc(0), method), method).rejects.toMatchObject({ code: 3 });
+      await expect(send(address, Buffer.of(10, 9, 1), method), method).rejects.toMatchObject({ code: 3 });
+    }
+  });
+
+  test('a sound message passes with unknown fields, and with packed and single numbers', async () => {
+    const { grpc: address } = await start({ 'sum/1/model.esp': {} });
+    const floats = Buffer.from(Float32Array.of(1, 2, 3, 4).buffer);
+    for (const shape of [field(3, 2, 2, 1, 4), Buffer.concat([field(3, 0, 1), field(3, 0, 4)])]) {
+      const input = Buffer.concat([text(1, 'x'), text(2, 'FP32'), shape]);
+      const message = Buffer.concat([
+        ...[text(1, 'sum'), field(5, 2, input.length, input), field(7, 2, 16, floats)],
+        ...[
+          field(14, 0, 0xff, 1),
+          field(14, 5, Buffer.alloc(4)),
+          field(14, 1, Buffer.alloc(8)),
+          text(15, 'more'),
+        ],
+      ]);
+      expect(await send(address, message)).toBeInstanceOf(Buffer);
+    }
+  });
+});

@@ -163,6 +163,26 @@ describe('operations', () => {
     rmSync(tokensFile);
   });
 
+  test('rows of a reproducible model are loaded so, and joined without padding', async () => {
+    const asked: object[] = [];
+    const options = {
+      loader: (source: string, given: object) => {
+        asked.push(given);
+        return fakeLoader(source, given);
+      },
+      modelSettings: { plain: { reproducible: false } },
+      reproducible: true,
+    };
+    const { url } = await serve({ 'sum/1/model.esp': {}, 'plain/1/model.esp': {} }, options);
+    expect(asked).toHaveLength(2);
+    expect(asked).toContainEqual(expect.objectContaining({ reproducible: true, batchSizes: [1] }));
+    expect(asked).toContainEqual(
+      expect.objectContaining({ reproducible: false, batchSizes: expect.arrayContaining([1, 16, 64]) }),
+    );
+    const inputs = [{ name: 'x', datatype: 'FP32', shape: [3, 4], data: new Array(12).fill(1) }];
+    expect((await post(`${url}/v2/models/sum/infer`, { inputs })).json.outputs[0].shape).toEqual([3, 3]);
+  });
+
   test('wrong settings are named; the published schema is that of the code', async () => {
     await expect(createServer({ models: ['x'], batching: { maxBatch: 0 } })).rejects.toThrow(
       /options\.batching\.maxBatch/,

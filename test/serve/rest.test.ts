@@ -269,3 +269,65 @@ describe('refusals', () => {
     expect(load.json.error).not.toContain(root);
   });
 });
+
+describe('whole numbers in JSON', () => {
+  const body = (numbers: string, datatype: string, shape = '[1,4]') =>
+    `{"id":"9007199254740993","inputs":[{"name":"x","shape":${shape},"datatype":"${datatype}","data":${numbers}}]}`;
+  const send = async (url: string, text: string) => {
+    const answer = await fetch(infer(url), {
+      method: 'POST',
+      body: text,
+      headers: { 'content-type': 'application/json' },
+    });
+    return { status: answer.status, text: await answer.text() };
+  };
+
+  test('are taken as they are written, or refused', async () => {
+    const { url } = await serve({ 'sum/1/model.esp': {} });
+    const refused: [string, string, RegExp][] = [
+      [
+        '[1,9007199254740993,2,3]',
+        'INT64',
+        /element 1 is 9007199254740993 \(INT64\), which no float32 equals/,
+      ],
+      ['[[1,2,3,-9007199254740993]]', 'INT64', /element 3 is -9007199254740993/],
+      ['[18446744073709551615,0,0,0]', 'UINT64', /element 0 is 18446744073709551615/],
+      ['[9223372036854775807,0,0,0]', 'INT64', /element 0 is 9223372036854775807/],
+      ['[9.007199254740993e15,0,0,0]', 'INT64', /element 0 is 9007199254740993/],
+      ['[0.99999999999999999999,0,0,0]', 'INT8', /an integer of INT8/],
+      ['[1.00000000000000000001,0,0,0]', 'BOOL', /an integer of BOOL/],
+      ['[9223372036854775808,0,0,0]', 'INT64', /an integer of INT64/],
+      ['[18446744073709551616,0,0,0]', 'UINT64', /an integer of UINT64/],
+      ['[9007199254740992.5,0,0,0]', 'INT64', /an integer of INT64/],
+    ];
+    for (const [numbers, datatype, message] of refused) {
+      const answer = await send(url, body(numbers, datatype));
+      expect([numbers, answer.status]).toEqual([numbers, 400]);
+      expect(answer.text).toMatch(message);
+    }
+  });
+
+  test('that a float32 equals are taken, in any form', async () => {
+    const { url } = await serve({ 'sum/1/model.esp': {} });
+    for (const [numbers, datatype] of [
+      ['[9007199254740992,1,0,0]', 'INT64'],
+      ['[-9223372036854775808,4611686018427387904e0,0,0]', 'INT64'],
+      ['[[1.0000000000000000000,1e10,10.00e1,-0]]', 'INT64'],
+      ['[9223372036854775808,0,0,0]', 'UINT64'],
+      ['[1e0,0.0000000000000000000,true,false]', 'BOOL'],
+      ['[4294967040,16777216,0,0]', 'UINT32'],
+    ] as const) {
+      const { status, text } = await send(url, body(numbers, datatype));
+      expect([numbers, status, text]).toEqual([numbers, 200, text]);
+    }
+  });
+
+  test('digits in strings and in other inputs do not matter', async () => {
+    const { url } = await serve({ 'sum/1/model.esp': {} });
+    const text = body('[1,2,3,4]', 'INT64').replace(
+      '{',
+      '{"parameters":{"a":"\\"9007199254740993","b":1.00000000000000000001},',
+    );
+    expect((await send(url, text)).status).toBe(200);
+  });
+});

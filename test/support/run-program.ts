@@ -7,7 +7,7 @@ import { runProgram as run } from '../../src/program/run.js';
 export function activate({ kind, alpha, beta }: Activation, x: number): number {
   switch (kind) {
     case 'threshold':
-      return x >= alpha ? x : beta === 0 ? 0 : beta * (x - alpha);
+      return x < alpha ? (beta === 0 ? 0 : beta * (x - alpha)) : x;
     case 'clip':
       return Math.min(Math.max(x, alpha), beta);
     case 'clipped_leaky_relu':

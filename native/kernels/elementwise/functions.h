@@ -146,7 +146,8 @@ ESPALIER_INLINE Floats mish(Floats x) {
   return x * (u / (u + 2.0f));
 }
 
-// (x + sqrt(x^2 + 4)) / 2, for x < 0 as 2 / (sqrt(x^2 + 4) - x): nothing cancels.
+// (x + sqrt(x^2 + 4)) / 2, for x < 0 as 2 / (sqrt(x^2 + 4) - x): nothing cancels. Of -Inf it is the
+// sum that the first form has, Inf - Inf.
 ESPALIER_INLINE Floats squareplus(Floats x) {
   const Floats a = absolute(x);
   const Floats small = at_most(a, 1e9f);
@@ -154,7 +155,9 @@ ESPALIER_INLINE Floats squareplus(Floats x) {
   for (size_t i = 0; i < kWidth; ++i) root[i] = __builtin_sqrtf(root[i]);
   root = a > splat(1e9f) ? a : root;
   // Halved first: the sum of two large numbers is infinite.
-  return x < Floats{} ? 2.0f / (root + a) : 0.5f * x + 0.5f * root;
+  const Floats sum = 0.5f * x + 0.5f * root;
+  const Ints whole = (x < Floats{}) & (a <= splat(__FLT_MAX__));
+  return whole ? 2.0f / (root + a) : sum;
 }
 
 ESPALIER_INLINE Floats elu(Floats x, float alpha) {

@@ -34,7 +34,7 @@ struct ImageKernels {
   // the kinds of is_fused.
   void (*weighted)(const Window& window, const float* weights, float bias, Activation activation,
                    const float* frame, float* y);
-  // y = the greatest; a NaN is passed over.
+  // y = the greatest; NaN where one of them is NaN.
   void (*maximum)(const Window& window, const float* frame, float* y);
   // y[p] = scale[p] * the sum.
   void (*scaled_sum)(const Window& window, const float* scale, const float* frame, float* y);

@@ -6,6 +6,10 @@
 #include "kernels/image/image.h"
 #include "kernels/linear/vector.h"
 
+#ifdef __SSE2__
+#include <immintrin.h>
+#endif
+
 namespace espalier {
 namespace {
 
@@ -58,23 +62,59 @@ void weighted(const Window& window, const float* weights, float bias, Activation
           });
 }
 
+// All ones in the lanes where a or b is NaN. Compilers make two comparisons of what x86 has one
+// for.
+template <typename Vector>
+ESPALIER_INLINE auto unordered(Vector a, Vector b) {
+  using Lanes = decltype(a != b);
+#ifdef __AVX2__
+  if constexpr (sizeof(Vector) == 32) {
+    return reinterpret_cast<Lanes>(_mm256_cmp_ps(a, b, _CMP_UNORD_Q));
+  }
+#endif
+#ifdef __SSE2__
+  if constexpr (sizeof(Vector) == 16) return reinterpret_cast<Lanes>(_mm_cmpunord_ps(a, b));
+#endif
+  return static_cast<Lanes>((a != a) | (b != b));
+}
+
+// Whether a comparison lets a NaN through depends on the order of its operands, so NaN is looked
+// for apart, two taps at a time: the mask of a lane that has one is a NaN itself, read as a float.
 template <typename V>
 void maximum(const Window& window, const float* frame, float* y) {
+  using Vector = typename V::Vector;
   for_outputs<V, 4>(
-      window, y,
-      [&](size_t from, size_t, typename V::Vector * out, int vectors)
-          __attribute__((always_inline)) {
-            for (int v = 0; v < vectors; ++v) {
-              out[v] = V::load(frame + window.offsets[0] + from + v * V::kWidth);
-            }
-            for (uint32_t t = 1; t < window.taps; ++t) {
-              const float* x = frame + window.offsets[t] + from;
-              for (int v = 0; v < vectors; ++v) {
-                const typename V::Vector value = V::load(x + v * V::kWidth);
-                out[v] = value > out[v] ? value : out[v];
-              }
-            }
-          });
+      window,
+      y, [&](size_t from, size_t, Vector * out, int vectors) __attribute__((always_inline)) {
+        const auto tap = [&](uint32_t t, int v) __attribute__((always_inline)) {
+          return V::load(frame + window.offsets[t] + from + v * V::kWidth);
+        };
+        using Lanes = decltype(out[0] != out[0]);
+        Lanes is_nan[4];
+        for (int v = 0; v < vectors; ++v) {
+          out[v] = tap(0, v);
+          is_nan[v] = unordered(out[v], out[v]);
+        }
+        uint32_t t = 1;
+        for (; t + 2 <= window.taps; t += 2) {
+          for (int v = 0; v < vectors; ++v) {
+            const Vector a = tap(t, v), b = tap(t + 1, v);
+            out[v] = a > out[v] ? a : out[v];
+            out[v] = b > out[v] ? b : out[v];
+            is_nan[v] |= unordered(a, b);
+          }
+        }
+        for (; t < window.taps; ++t) {
+          for (int v = 0; v < vectors; ++v) {
+            const Vector a = tap(t, v);
+            out[v] = a > out[v] ? a : out[v];
+            is_nan[v] |= unordered(a, a);
+          }
+        }
+        for (int v = 0; v < vectors; ++v) {
+          out[v] = reinterpret_cast<Vector>(reinterpret_cast<Lanes>(out[v]) | is_nan[v]);
+        }
+      });
 }
 
 template <typename V>

@@ -1,4 +1,7 @@
-// The mean or the maximum of each plane.
+// The mean or the maximum of each plane: NaN where one of its pixels is.
+#include <algorithm>
+#include <limits>
+
 #include "program/ops/image.h"
 
 namespace espalier {
@@ -34,10 +37,27 @@ class GlobalPool final : public ImageOperation {
     for (float partial : sums) sum += partial;
     return sum / static_cast<float>(size_.pixels);
   }
+  // Sixteen partial maxima, so that they are computed side by side. A comparison passes some NaNs
+  // over, so those are counted apart.
   float maximum(const float* x) const {
-    float most = x[0];
-    for (size_t i = 1; i < size_.pixels; ++i) most = x[i] > most ? x[i] : most;
-    return most;
+    float most[16];
+    int32_t nans[16] = {};
+    std::fill(most, most + 16, x[0]);
+    const auto take = [&](size_t l, float value) {
+      most[l] = value > most[l] ? value : most[l];
+      nans[l] |= value != value;
+    };
+    size_t i = 0;
+    for (; i + 16 <= size_.pixels; i += 16) {
+      for (size_t l = 0; l < 16; ++l) take(l, x[i + l]);
+    }
+    for (size_t l = 0; i + l < size_.pixels; ++l) take(l, x[i + l]);
+    float greatest = most[0];
+    for (size_t l = 0; l < 16; ++l) {
+      if (nans[l] != 0) return std::numeric_limits<float>::quiet_NaN();
+      greatest = most[l] > greatest ? most[l] : greatest;
+    }
+    return greatest;
   }
 
   PlanesShape size_;

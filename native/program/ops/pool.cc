@@ -1,4 +1,5 @@
-// Pooling over windows of a frame, whose padding is lowest for the maximum and zero for the mean.
+// Pooling over windows of a frame, whose padding is lowest for the maximum and zero for the mean. A
+// window with a NaN in it gives NaN, either way.
 #include "program/ops/elementwise_operation.h"
 #include "program/ops/image.h"
 #include "sparse/aligned.h"

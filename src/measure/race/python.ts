@@ -1,4 +1,5 @@
 /** Talking with python/bench_worker.py: a line of JSON a request and an answer, arrays as base64. */
+import { types } from 'node:util';
 import type { Readable } from 'node:stream';
 import type { Answer, Request } from './worker.js';
 
@@ -14,8 +15,8 @@ const bytesOf = (array: Float32Array | Float64Array) =>
 /** JSON.stringify does not know typed arrays: they are told as { dtype, shape, base64 }. */
 export function encodeRequest(request: Request): string {
   return JSON.stringify(request, (_, value: unknown) => {
-    if (value instanceof Float32Array || value instanceof Float64Array) {
-      const dtype = value instanceof Float32Array ? 'float32' : 'float64';
+    if (types.isFloat32Array(value) || types.isFloat64Array(value)) {
+      const dtype = types.isFloat32Array(value) ? 'float32' : 'float64';
       return { dtype, shape: [value.length], base64: bytesOf(value).toString('base64') } satisfies Packed;
     }
     return value;

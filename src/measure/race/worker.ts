@@ -2,6 +2,7 @@
  * The process that one rival lives in. It imports nothing but Node until it is told what to load, so that memory and
  * time are the rival's own, and it computes only while the parent asks for it.
  */
+import { types } from 'node:util';
 import { existsSync, readFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 import { measure, serve, type MeasureRequest, type ServeRequest } from './loops.js';
@@ -78,7 +79,7 @@ async function compute(inputs: RivalInput[]): Promise<Computed> {
   call = loaded.prepare === undefined ? () => loaded.run(inputs) : await loaded.prepare(inputs);
   const outputs = await call();
   const firstMs = performance.now() - started;
-  if (!Array.isArray(outputs) || !outputs.every((output) => output instanceof Float32Array)) {
+  if (!Array.isArray(outputs) || !outputs.every((output) => types.isFloat32Array(output))) {
     throw new TypeError('run: expected an array of Float32Array, one for each output');
   }
   // Copies: a rival may answer with the buffers it writes into again.

@@ -72,7 +72,11 @@ export const conv: OperationDefinition<Conv> = {
       for (let c = 0; c < depth; c++) {
         const channel = Math.floor(filter / each) * depth + c;
         const read = taps(o, x, channel, outY, outX);
-        read.forEach((v, tap) => (sum += v * (weight[filter * cols + c * read.length + tap] as number)));
+        read.forEach((v, tap) => {
+          // A weight of zero is none: it does not make NaN of an infinity.
+          const w = weight[filter * cols + c * read.length + tap] as number;
+          if (w !== 0) sum += v * w;
+        });
       }
       return sum;
     });

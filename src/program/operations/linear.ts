@@ -49,7 +49,9 @@ export const linear: OperationDefinition<Linear> = {
       const row = i % rows;
       let sum = o.bias?.[row] ?? 0;
       for (let col = 0; col < cols; col++) {
-        sum += (weight[row * cols + col] as number) * (x[position * cols + col] as number);
+        // A weight of zero is none: it does not make NaN of an infinity.
+        const w = weight[row * cols + col] as number;
+        if (w !== 0) sum += w * (x[position * cols + col] as number);
       }
       return sum;
     });

@@ -86,7 +86,8 @@ export const normalize: OperationDefinition<Normalize> = {
       const group = x.slice(g * size, (g + 1) * size);
       const there = group.filter((_, i) => i % o.stride < o.valid);
       const mean = o.statistic === 'standard' ? there.reduce((a, b) => a + b, 0) / there.length : 0;
-      const squares = there.reduce((sum, v) => sum + (v - mean) ** 2, 0);
+      // As float32 squares: that of a large number is infinite.
+      const squares = there.reduce((sum, v) => sum + Math.fround((v - mean) ** 2), 0);
       const root = Math.sqrt(
         o.statistic === 'unit' ? Math.max(squares, o.epsilon) : squares / there.length + o.epsilon,
       );

@@ -167,8 +167,14 @@ function run(o: Recurrent, inputs: readonly Numbers[], { weight, apply }: Refere
   const mask = o.masked ? inputs[inputs.length - 1] : undefined;
   const act = (v: number): number => apply(o.cellActivation, v);
   const gate = (v: number): number => apply(o.recurrentActivation, v);
-  const product = (h: Numbers, row: number): number =>
-    h.reduce((sum, v, j) => sum + v * (weight[row * units + j] as number), o.bias?.[row] ?? 0);
+  const product = (h: Numbers, row: number): number => {
+    let sum = o.bias?.[row] ?? 0;
+    h.forEach((v, j) => {
+      const w = weight[row * units + j] as number;
+      if (w !== 0) sum += v * w;
+    });
+    return Math.fround(sum);
+  };
   const y: number[][] = [];
   let output = zeros();
   for (let i = 0; i < steps; i++) {

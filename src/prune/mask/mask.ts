@@ -2,6 +2,7 @@
  * Masks by magnitude, to the letter of TensorFlow Model Optimization 0.8.1 (`sparsity/keras/pruning_impl.py`): pure
  * functions of the weights, in Keras layout, row-major.
  */
+import { types } from 'node:util';
 import { invalid } from '../../errors.js';
 import { expandBlocks, poolBlocks, type BlockPooling, type BlockSize } from './block.js';
 import { kthLargestMagnitude } from './select.js';
@@ -182,7 +183,7 @@ export function checkMaskOptions(options: MaskOptions): Required<MaskOptions> {
 }
 
 function requireWeights(weights: unknown, shape: unknown): void {
-  if (!(weights instanceof Float32Array)) {
+  if (!types.isFloat32Array(weights)) {
     throw invalid('INVALID_ARGUMENT', 'weights', 'a Float32Array', weights);
   }
   if (!Array.isArray(shape) || !shape.every((extent) => Number.isSafeInteger(extent) && extent >= 1)) {

@@ -1,4 +1,5 @@
 /** Named values, gathered into batches of features. */
+import { types } from 'node:util';
 import { describe, invalid } from '../../errors.js';
 import { plainCells, type Cells } from './cells.js';
 import type { BatchEncoder, StoredEncoder } from './encode.js';
@@ -173,9 +174,7 @@ export class Gatherer {
 type Numbers = Float32Array | Float64Array | Int32Array | Int16Array | Int8Array | Uint8Array | Uint16Array;
 
 function isNumbers(values: Values): values is Numbers {
-  return (
-    ArrayBuffer.isView(values) && !(values instanceof BigInt64Array) && !(values instanceof BigUint64Array)
-  );
+  return types.isTypedArray(values) && !types.isBigInt64Array(values) && !types.isBigUint64Array(values);
 }
 
 function getter(values: Values): (row: number) => unknown {
