@@ -91,7 +91,6 @@ export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts)
     traps.push({ code, severity, message });
   const { beginStep, endStep, frequency } = schedule;
   const last = updates.at(-1);
-  const pct = (sparsity: number) => `${+(100 * sparsity).toFixed(2)} %`;
 
   const bad = updates.find(({ sparsity }) => !(sparsity >= 0 && sparsity < 1));
   if (bad) {
@@ -106,7 +105,7 @@ export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts)
     add(
       'error',
       'END_NOT_REACHED',
-      `${name} is not reached in ${steps} steps: sparsity ends at ${pct(plan.finalSparsity)} instead of ${pct(target)}; train longer or set endStep to at most ${steps}`,
+      `${name} is not reached in ${steps} steps: sparsity ends at ${insteadOf(plan.finalSparsity, target)}; train longer or set endStep to at most ${steps}`,
     );
   }
   if (target > 0 && !updates.some(({ sparsity }) => sparsity > 0)) {
@@ -127,7 +126,7 @@ export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts)
     add(
       'warning',
       'LAST_UPDATE_MISSES_END',
-      `the last update, in step ${last.step}, leaves ${pct(last.sparsity)} instead of ${pct(target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`,
+      `the last update, in step ${last.step}, leaves ${insteadOf(last.sparsity, target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`,
     );
   }
   const drop = updates.findIndex(({ sparsity }, i) => i > 0 && sparsity < updates[i - 1]!.sparsity - 1e-6);
@@ -168,6 +167,20 @@ export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts)
     );
   }
   return traps.sort((a, b) => Number(b.severity === 'error') - Number(a.severity === 'error'));
+}
+
+/** Two shares in percent, with as many digits as tell them apart. */
+export function percents(a: number, b: number): [string, string] {
+  for (let digits = 2; ; digits++) {
+    const [x, y] = [a, b].map((share) => `${+(100 * share).toFixed(digits)} %`) as [string, string];
+    if (x !== y || digits > 10) return [x, y];
+  }
+}
+
+/** "49.998 % instead of 50 %"; where both are the same, that the target is there before the end. */
+function insteadOf(is: number, wanted: number): string {
+  const [a, b] = percents(is, wanted);
+  return a === b ? `${a}, which is the target already` : `${a} instead of ${b}`;
 }
 
 function firstUpdate({ beginStep, frequency }: PruningSchedule): number {

@@ -4,7 +4,7 @@ import { addon } from '../../engine/find.js';
 import { addonOptions } from '../../engine/options.js';
 import { invalid } from '../../errors.js';
 import type { PruningPolicy } from './policy.js';
-import { isModel, type Layer } from './registry.js';
+import { isModel, type Layer } from '../../tensorflow/layer-tree.js';
 import { layerPaths } from './targets.js';
 
 export interface LatencyOptions {
