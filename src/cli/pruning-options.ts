@@ -7,7 +7,7 @@ import { numberOption, wholeOption } from './options.js';
 /** Flags that are settings of a recipe as they are: they win over the recipe's own. */
 const SETTINGS = [
   ...['sparsity', 'schedule', 'power', 'initialSparsity', 'ramp', 'warmUp', 'beginStep', 'endStep'],
-  ...['frequency', 'scope', 'exact', 'onUnreachedEnd', 'blockSize', 'blockPooling', 'sparsityMByN'],
+  ...['frequency', 'scope', 'exact', 'frozen', 'onUnreachedEnd', 'blockSize', 'blockPooling', 'sparsityMByN'],
   ...['policy', 'perLayer'],
 ] as const;
 
@@ -103,6 +103,12 @@ export function addMaskOptions(command: Command): Command {
       new Option('--scope <scope>', 'the sparsity is that of each layer, or of all weights together').choices(
         [...['layer', 'global']],
       ),
+    )
+    .addOption(
+      new Option(
+        '--frozen <what>',
+        'frozen layers are pruned all the same or keep their weights (default: refused where they miss)',
+      ).choices([...['prune', 'keep']]),
     )
     .option('--exact', 'keep exactly the asked count of weights, ties broken by index')
     .option(

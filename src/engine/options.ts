@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { describe, invalid } from '../errors.js';
+import { describe, invalid, requireKeys } from '../errors.js';
 import { VALUE_FORMATS, type ValueFormat } from '../program/value-formats.js';
 import type { AddonOptions, IsaName } from './addon.js';
 
@@ -37,14 +37,22 @@ export interface LoadOptions {
   readonly values?: ValueFormat;
 }
 
+const LOAD_OPTIONS = {
+  threads: true,
+  batchSizes: true,
+  isa: true,
+  layout: true,
+  tune: true,
+  cold: true,
+  values: true,
+} satisfies Record<keyof LoadOptions, true>;
+
 const MOST_THREADS = 1024;
 const DEFAULT_MOST_THREADS = 8;
 
 /** Checked, with defaults. Throws INVALID_ARGUMENT. */
 export function addonOptions(options: LoadOptions = {}): AddonOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
-  }
+  requireKeys('options', options, LOAD_OPTIONS);
   const { threads = defaultThreads(), batchSizes = [1], isa, layout, tune, cold, values } = options;
   whole(threads, MOST_THREADS, 'threads');
   if (!Array.isArray(batchSizes)) throw invalid('INVALID_ARGUMENT', 'batchSizes', 'an array', batchSizes);

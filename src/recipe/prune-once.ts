@@ -90,7 +90,8 @@ async function plan(recipe: Recipe, { model, data }: Loaded, options: OneShotRun
     if (typeof own === 'object' && Object.keys(own).some((key) => key !== 'sparsity'))
       throw invalid('INVALID_ARGUMENT', `perLayer.${name}`, 'a sparsity or false in one-shot', own);
   }
-  const { layers, known } = layersOf(model, recipe);
+  const { layers, known, frozen } = layersOf(model, recipe);
+  for (const message of frozen) options.progress?.warn?.(message);
   const scan = recipe.scan ? await scanModel(data!, layers, recipe, options.progress ?? {}) : null;
   const whole = withProposal(recipe, scan);
   return { planned: planLayers(whole, layers), known, recipe: whole };
@@ -122,6 +123,7 @@ export async function oneShotModel(options: OneShotRunOptions): Promise<OneShotR
   );
   const pruned = pruneOneShot(model, {
     ...masksOf(recipe, planned),
+    ...(recipe.frozen && { frozen: recipe.frozen }),
     method,
     ...(calibration && { calibration: calibration.length === 1 ? calibration[0]! : calibration }),
     skip: known.filter((name) => !planned.some((layer) => layer.name === name)),
@@ -153,7 +155,8 @@ function masksOf(recipe: Recipe, planned: readonly PlannedLayer[]): OneShotOptio
   };
   if (sparsityMByN) return { ...masks, sparsityMByN };
   if (scope !== 'global') {
-    return { ...masks, sparsity: Object.fromEntries(planned.map(({ name, target }) => [name, target])) };
+    const pruned = planned.filter(({ frozen }) => !frozen || recipe.frozen === 'prune');
+    return { ...masks, sparsity: Object.fromEntries(pruned.map(({ name, target }) => [name, target])) };
   }
   const own = planned.find(({ name }) => recipeOf(recipe, name)?.sparsity !== undefined);
   if (own)

@@ -84,6 +84,12 @@ export const recipeSchema = z
       .enum(['layer', 'global'])
       .optional()
       .describe('each layer gets the sparsity, or all weights together do; default layer'),
+    frozen: z
+      .enum(['prune', 'keep'])
+      .optional()
+      .describe(
+        'frozen layers are pruned all the same, or keep their weights; default: refused where they miss',
+      ),
     policy: policy.optional().describe('chooses the layers; default all that can be pruned'),
     scan: z
       .strictObject({

@@ -213,7 +213,9 @@ function hooksOf(
   { progress = {}, tensorboardEvery = 1 }: PruneRunOptions,
   measure: (stripped: LayersModel) => Record<string, unknown>,
 ): TrainingHooks {
-  const pruned = startPruning(model, plan, (message) => progress.warn?.(message));
+  const pruned = startPruning(model, plan, (message) => {
+    if (!plan.warnings.includes(message)) progress.warn?.(message);
+  });
   const masks = pruned.callback();
   const distiller = taught && new Distiller(model, taught);
   const { endStep, totalSteps } = plan;

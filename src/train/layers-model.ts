@@ -1,11 +1,16 @@
 /** Network → a tfjs model that can be trained. */
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError } from '../errors.js';
+import { EspalierError, requireKeys } from '../errors.js';
 import { toTfjsModel } from '../export/tfjs.js';
 import type { Network } from '../network/types.js';
 import { holdFrozenStatistics } from '../tensorflow/batch-norm.js';
 import { completeConfigs } from '../tensorflow/copy.js';
-import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../tensorflow/load.js';
+import {
+  loadTensorFlow,
+  TENSORFLOW_OPTIONS,
+  type TensorFlow,
+  type TensorFlowOptions,
+} from '../tensorflow/load.js';
 
 /**
  * Builds a trainable tfjs model of a network, whatever it was imported from, wherever tfjs has layers that compute the
@@ -19,6 +24,7 @@ import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../tens
  * @throws UNSUPPORTED_LAYER with the layer's name and what would help, TENSORFLOW_MISSING, INVALID_MODEL.
  */
 export async function toLayersModel(network: Network, options: TensorFlowOptions = {}): Promise<LayersModel> {
+  requireKeys('options', options, TENSORFLOW_OPTIONS);
   return layersModelOf(await loadTensorFlow(options), network);
 }
 

@@ -1,9 +1,8 @@
 /** Knowledge distillation: the pruned network learns from the dense one too. */
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { isModel, traineeOf } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
-import { requireKeys } from './options.js';
 
 export interface Distillation {
   /** The dense model, trained; it is not changed. */

@@ -1,6 +1,5 @@
 /** The arguments of `fit` and `fitDataset`: each is heeded, or refused with what would do. */
-import { invalid } from '../../errors.js';
-import { requireKeys } from './options.js';
+import { invalid, requireKeys } from '../../errors.js';
 
 const FIT = [
   ...['batchSize', 'epochs', 'verbose', 'callbacks', 'validationSplit', 'validationData', 'shuffle'],

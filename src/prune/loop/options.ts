@@ -1,5 +1,5 @@
 /** The options of pruneLowMagnitude: their meaning, defaults and checks. */
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { poolBlocks } from '../mask/block.js';
 import { checkMaskOptions, requireMByN, type MaskOptions } from '../mask/mask.js';
 import { isSchedule } from '../schedule/timeline.js';
@@ -181,16 +181,5 @@ export function requireMaskable(
   } catch (cause) {
     const { details } = cause as { details: { expected: string; received: string } };
     throw invalid('INVALID_ARGUMENT', `blockSize of layer "${owner}"`, details.expected, details.received);
-  }
-}
-
-/** @throws EspalierError INVALID_ARGUMENT that names the option nobody knows */
-export function requireKeys(parameter: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid('INVALID_ARGUMENT', parameter, 'an object', value);
-  }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key))
-      throw invalid('INVALID_ARGUMENT', parameter, `keys among ${known.join(', ')}`, key);
   }
 }

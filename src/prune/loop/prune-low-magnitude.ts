@@ -1,6 +1,6 @@
 /** The two calls that begin pruning. */
-import { invalid } from '../../errors.js';
-import { requireKeys, resolveOptions, type PruneOptions } from './options.js';
+import { invalid, requireKeys } from '../../errors.js';
+import { resolveOptions, type PruneOptions } from './options.js';
 import { Pruned } from './pruned.js';
 import { prunedOf } from './taken.js';
 import { isLayer, isModel, type Layer } from '../../tensorflow/layer-tree.js';

@@ -2,11 +2,11 @@
 import { join } from 'node:path';
 import type { LayersModel, Optimizer, Variable } from '@tensorflow/tfjs-node';
 import type { z } from 'zod';
-import { EspalierError, invalid } from '../../errors.js';
+import { EspalierError, invalid, requireKeys } from '../../errors.js';
 import { readCheckpoint } from '../../train/checkpoint.js';
 import { FILE, requireDir, stateSchema, type layerOptions, type State } from './checkpoint.js';
 import { makeOptimizer, writeOptimizer, type OptimizerState } from './optimizer.js';
-import { requireKeys, resolveOptions, type LayerOptions, type PruneOptions } from './options.js';
+import { resolveOptions, type LayerOptions, type PruneOptions } from './options.js';
 import { Pruned } from './pruned.js';
 import { setTrainable, setWeightFlags, tie } from '../../tensorflow/copy.js';
 import { isModel, namedVariables, traineeOf, type Layer } from '../../tensorflow/layer-tree.js';

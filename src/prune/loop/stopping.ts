@@ -1,8 +1,7 @@
 /** Early stopping and best-model keeping that know the schedule. */
 import type { LayersModel, Tensor, Variable } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { directionOf } from './directions.js';
-import { requireKeys } from './options.js';
 import type { PrunedWeight, Pruner } from './pruner.js';
 import { namedVariables } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';

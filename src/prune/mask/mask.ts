@@ -2,7 +2,7 @@
  * Masks by magnitude, to the letter of TensorFlow Model Optimization 0.8.1 (`sparsity/keras/pruning_impl.py`): pure
  * functions of the weights, in Keras layout, row-major.
  */
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { expandBlocks, poolBlocks, type BlockPooling, type BlockSize } from './block.js';
 import { kthLargestMagnitude } from './select.js';
 
@@ -54,6 +54,8 @@ export function magnitudeMask(
   options: MaskOptions = {},
 ): Mask {
   requireWeights(weights, shape);
+  // Layers' own options have a schedule and more besides.
+  requireKeys('options', options, ['blockSize', 'blockPooling', 'exact', 'schedule', 'sparsityMByN']);
   if (typeof sparsity !== 'number' || !(sparsity >= 0 && sparsity <= 1)) {
     throw invalid('INVALID_ARGUMENT', 'sparsity', 'a number in [0, 1]', sparsity);
   }

@@ -1,6 +1,6 @@
 /** Pruning in one step, without training: for networks that come without their training data. */
 import type { LayersModel, Tensor, Variable } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import type { Layer as NetworkLayer, Network } from '../../network/types.js';
 import type { Arr } from '../../reference/index.js';
 import {
@@ -14,13 +14,7 @@ import {
 } from '../mask/mask.js';
 import { normsOfModel, normsOfNetwork, type Norms } from './norms.js';
 import { requireFrozenSaid, type FrozenMiss } from '../loop/frozen.js';
-import {
-  requireKeys,
-  requireMaskable,
-  resolveFrozen,
-  resolveLayer,
-  resolveOptions,
-} from '../loop/options.js';
+import { requireMaskable, resolveFrozen, resolveLayer, resolveOptions } from '../loop/options.js';
 import { requireFinite, sparsityOf, verifiedCopy } from '../loop/strip.js';
 import { isModel } from '../../tensorflow/layer-tree.js';
 import { prunableWeightNames } from '../which/registry.js';

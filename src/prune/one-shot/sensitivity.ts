@@ -1,8 +1,8 @@
 /** How much each layer minds being pruned, and what sparsities follow from that under a budget. */
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { magnitudeMask } from '../mask/mask.js';
-import { requireKeys, resolveFrozen, resolveOptions } from '../loop/options.js';
+import { resolveFrozen, resolveOptions } from '../loop/options.js';
 import { isModel } from '../../tensorflow/layer-tree.js';
 import { findTargets, layerPaths, weightsOf } from '../which/targets.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';

@@ -1,5 +1,5 @@
 /** What a schedule does over a run of so many steps, and every trap it could fall into: pure, before anything trains. */
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { PruningSchedule } from './schedule.js';
 
 export interface PlannedUpdate {
@@ -50,6 +50,14 @@ export interface RunFacts {
   denseLearningRate?: number;
 }
 
+const RUN_FACTS = {
+  steps: true,
+  stepsPerEpoch: true,
+  earlyStoppingPatience: true,
+  learningRate: true,
+  denseLearningRate: true,
+} satisfies Record<keyof RunFacts, true>;
+
 /** @throws EspalierError INVALID_ARGUMENT unless steps is an integer >= 0 */
 export function planSchedule(schedule: PruningSchedule, steps: number): SchedulePlan {
   if (!isSchedule(schedule)) throw invalid('INVALID_ARGUMENT', 'schedule', 'a PruningSchedule', schedule);
@@ -84,6 +92,7 @@ export function isSchedule(value: unknown): value is PruningSchedule {
  */
 export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts): Trap[] {
   const facts: RunFacts = typeof run === 'number' ? { steps: run } : run;
+  requireKeys('run', facts, RUN_FACTS);
   const plan = planSchedule(schedule, facts.steps);
   const { steps, updates, target } = plan;
   const traps: Trap[] = [];
@@ -188,7 +197,12 @@ function firstUpdate({ beginStep, frequency }: PruningSchedule): number {
 }
 
 /** Sparsity over the steps as a chart of text lines, at most `width` columns wide; for `--dry-run`. */
-export function drawSchedule(plan: SchedulePlan, { width = 60, height = 8 } = {}): string {
+export function drawSchedule(
+  plan: SchedulePlan,
+  options: { width?: number; height?: number } = {},
+): string {
+  requireKeys('options', options, ['width', 'height']);
+  const { width = 60, height = 8 } = options;
   const { steps, updates } = plan;
   const columns = Math.max(1, Math.min(width, steps));
   const levels: number[] = [];

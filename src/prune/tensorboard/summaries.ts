@@ -1,8 +1,7 @@
 /** Pruning in TensorBoard: tfmot's `PruningSummaries`, and what it lacks. */
 import { join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError, invalid } from '../../errors.js';
-import { requireKeys } from '../loop/options.js';
+import { EspalierError, invalid, requireKeys } from '../../errors.js';
 import type { Pruned } from '../loop/pruned.js';
 import { prunedOf } from '../loop/taken.js';
 import { writeScalar, type SummaryWriter } from './scalar-summary.js';
