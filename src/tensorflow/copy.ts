@@ -1,5 +1,5 @@
 /** A tfjs model made anew from another: its weights by name, what is shared and what is frozen as in the source. */
-import type { layers, LayersModel } from '@tensorflow/tfjs-node';
+import type { layers, LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { holdFrozenStatistics } from './batch-norm.js';
 import { isModel, layerTree, namedVariables, traineeOf, type Layer } from './layer-tree.js';
@@ -51,7 +51,11 @@ export function tie(model: LayersModel, ties: readonly (readonly string[])[]): v
   for (const keys of ties) {
     const all = namedVariables(model).filter((one) => one.keys.some((key) => keys.includes(key)));
     const [first, ...others] = all;
-    for (const { variable, owner } of others) replaceVariable(owner.layer, variable, first!.variable);
+    for (const { variable, owners } of others) {
+      for (const { layer } of owners) replaceVariable(layer, variable, first!.variable);
+      variable.dispose();
+    }
+    if (others.length > 0) disposeOnce(first!.variable);
   }
 }
 
@@ -63,7 +67,14 @@ function replaceVariable(layer: Layer, from: LayerVariable, to: LayerVariable): 
       open[name] = (value as unknown[]).map((one) => (one === from ? to : one));
     }
   }
-  from.dispose();
+}
+
+/** A weight of several layers is disposed with the first of them. */
+function disposeOnce(variable: LayerVariable): void {
+  const dispose = variable.dispose.bind(variable);
+  variable.dispose = () => {
+    if (!(variable as unknown as { val: Tensor }).val.isDisposed) dispose();
+  };
 }
 
 /**

@@ -74,7 +74,8 @@ export interface NamedVariable {
   /** Of the layer that holds it: "outer/inner". */
   path: string;
   variable: LayerVariable;
-  owner: TreeLayer;
+  /** Mostly one layer; several may hold the same weight. */
+  owners: TreeLayer[];
 }
 
 interface Weights {
@@ -86,19 +87,22 @@ interface Weights {
 /** Every weight of a model once. A layer that two models share is there once, with two keys. */
 export function namedVariables(model: LayersModel | Layer): NamedVariable[] {
   const tree = layerTree(model);
-  const taken = new Set<LayerVariable>();
-  const found: NamedVariable[] = [];
+  const found = new Map<LayerVariable, NamedVariable>();
   const take = (owner: TreeLayer, variables: readonly LayerVariable[]) => {
     const names = new Map<string, number>();
     for (const variable of variables) {
       const name = variable.originalName.split('/').at(-1)!;
       const before = names.get(name) ?? 0;
       names.set(name, before + 1);
-      if (taken.has(variable)) continue;
-      taken.add(variable);
       const unique = before === 0 ? name : `${name}_${before}`;
       const keys = owner.ways.map(({ path }) => (path === '' ? unique : `${path}/${unique}`));
-      found.push({ key: keys[0]!, keys, path: owner.ways[0]!.path, variable, owner });
+      const known = found.get(variable);
+      if (known) {
+        known.keys.push(...keys);
+        known.owners.push(owner);
+      } else {
+        found.set(variable, { key: keys[0]!, keys, path: owner.ways[0]!.path, variable, owners: [owner] });
+      }
     }
   };
   // By the order in which a layer made them, which no flag changes.
@@ -108,8 +112,14 @@ export function namedVariables(model: LayersModel | Layer): NamedVariable[] {
     take(owner, [...own, ...fixed]);
   }
   // A layer of the user's own may hold others in its own way: what its `weights` has besides.
-  for (const owner of [...tree].reverse()) take(owner, (owner.layer as unknown as Weights).weights ?? []);
-  return found;
+  for (const owner of [...tree].reverse()) {
+    const { weights = [] } = owner.layer as unknown as Partial<Weights>;
+    take(
+      owner,
+      weights.filter((variable) => !found.has(variable)),
+    );
+  }
+  return [...found.values()];
 }
 
 /**
@@ -123,10 +133,12 @@ export function isFrozen({ layer, ways }: TreeLayer): boolean {
 }
 
 /** The same of one weight. */
-export function isFrozenVariable({ variable, owner }: Pick<NamedVariable, 'variable' | 'owner'>): boolean {
-  if (owner.ways.some(({ chain }) => chain.some((one) => !one.trainable))) return true;
-  const learned = (owner.layer as unknown as Weights)._trainableWeights?.includes(variable);
-  return learned === true && !variable.trainable;
+export function isFrozenVariable({ variable, owners }: Pick<NamedVariable, 'variable' | 'owners'>): boolean {
+  return owners.some(({ layer, ways }) => {
+    if (ways.some(({ chain }) => chain.some((one) => !one.trainable))) return true;
+    const learned = (layer as unknown as Weights)._trainableWeights?.includes(variable);
+    return learned === true && !variable.trainable;
+  });
 }
 
 /** The model that tfjs trains: a Sequential trains in a functional model of its own. */
