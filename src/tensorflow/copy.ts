@@ -157,6 +157,9 @@ function compileLike(model: LayersModel, copy: LayersModel): void {
     loss: loss as string,
     ...(metrics ? { metrics: metrics as string[] } : {}),
   });
+  // Nobody else has this optimizer: it goes with the copy.
+  for (const owner of [copy, traineeOf(copy)])
+    (owner as { isOptimizerOwned?: boolean }).isOptimizerOwned = true;
 }
 
 /** Layers of the user's own are known to tfjs by their class from now on, so that copies can be made. */

@@ -168,16 +168,27 @@ function namesOf(given: unknown): z.infer<typeof compiled> | undefined {
   return known ? (Object.fromEntries(entries) as Record<string, string | string[]>) : undefined;
 }
 
-/** tfjs's own metrics and losses that its compile takes by name. */
-const BY_NAME = [
-  ...['binaryAccuracy', 'categoricalAccuracy', 'precision', 'categoricalCrossentropy', 'mse', 'MSE', 'mape'],
-  ...['MAPE', 'meanSquaredError', 'meanAbsoluteError', 'meanAbsolutePercentageError', 'binaryCrossentropy'],
-  'cosineProximity',
-];
-
+/** tfjs's own functions have a name for us: "tf.metrics.meanAbsoluteError". */
 function nameOf(given: unknown): string | undefined {
-  const functions = tensorflow().metrics as unknown as Record<string, unknown>;
-  return BY_NAME.find((name) => functions[name] === given);
+  const { metrics, losses } = tensorflow();
+  for (const [room, functions] of Object.entries({ metrics, losses })) {
+    for (const [name, one] of Object.entries(functions)) if (one === given) return `tf.${room}.${name}`;
+  }
+  return undefined;
+}
+
+/** What `namesOf` stored, as compile takes it. @throws EspalierError INVALID_DATA for a function that tfjs lacks */
+export function compiledFrom(stored: unknown): unknown {
+  if (typeof stored === 'string') {
+    const [, room, name] = /^tf\.(metrics|losses)\.(\w+)$/.exec(stored) ?? [];
+    if (room === undefined) return stored;
+    const functions = tensorflow()[room as 'metrics' | 'losses'] as unknown as Record<string, unknown>;
+    if (Object.hasOwn(functions, name!)) return functions[name!];
+    throw invalid('INVALID_DATA', stored, 'a function of tfjs', undefined);
+  }
+  if (Array.isArray(stored)) return stored.map(compiledFrom);
+  if (typeof stored !== 'object' || stored === null) return stored;
+  return Object.fromEntries(Object.entries(stored).map(([output, own]) => [output, compiledFrom(own)]));
 }
 
 function stored({ schedule, blockSize, blockPooling, exact, sparsityMByN }: ResolvedLayerOptions) {

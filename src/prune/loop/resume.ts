@@ -4,7 +4,7 @@ import type { LayersModel, Optimizer, Variable } from '@tensorflow/tfjs-node';
 import type { z } from 'zod';
 import { EspalierError, invalid, requireKeys } from '../../errors.js';
 import { readCheckpoint } from '../../train/checkpoint.js';
-import { FILE, requireDir, stateSchema, type layerOptions, type State } from './checkpoint.js';
+import { compiledFrom, FILE, requireDir, stateSchema, type layerOptions, type State } from './checkpoint.js';
 import { makeOptimizer, writeOptimizer, type OptimizerState } from './optimizer.js';
 import { resolveOptions, type LayerOptions, type PruneOptions } from './options.js';
 import { Pruned } from './pruned.js';
@@ -166,7 +166,7 @@ async function compileAgain(
   options: ResumeOptions,
   take: (name: string, shape: readonly number[]) => Float32Array,
 ): Promise<void> {
-  const loss = options.loss ?? state.loss;
+  const loss = options.loss ?? compiledFrom(state.loss);
   if (!state.optimizer) return;
   if (loss === null) {
     throw invalid(
@@ -176,7 +176,7 @@ async function compileAgain(
       undefined,
     );
   }
-  const metrics = options.metrics ?? state.metrics;
+  const metrics = options.metrics ?? compiledFrom(state.metrics);
   if (metrics === null) {
     const expected = 'the metrics, as they were not ones of tfjs by name; [] for none';
     throw invalid('INVALID_ARGUMENT', 'metrics', expected, undefined);
