@@ -33,7 +33,7 @@ export function holdFrozenStatistics(model: LayersModel): () => void {
 function hold(layer: Layer) {
   const open = layer as { call?: Call };
   const before = Object.hasOwn(layer, 'call') ? open.call : undefined;
-  const own = layer.call.bind(layer) as Call;
+  const own: Call = layer.call.bind(layer);
   const tests = new Set<() => boolean>();
   open.call = (inputs, kwargs) =>
     own(inputs, [...tests].some((test) => test()) ? { ...kwargs, training: false } : kwargs);

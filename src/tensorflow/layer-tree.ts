@@ -62,7 +62,7 @@ export function layerTree(model: LayersModel | Layer): TreeLayer[] {
       : partsOf(layer);
     for (const [name, inner] of inside) visit(inner, path === '' ? name : `${path}/${name}`, chain);
   };
-  visit(model as Layer, '', []);
+  visit(model, '', []);
   return [...found.values()];
 }
 
@@ -143,5 +143,5 @@ export function isFrozenVariable({ variable, owners }: Pick<NamedVariable, 'vari
 
 /** The model that tfjs trains: a Sequential trains in a functional model of its own. */
 export function traineeOf(model: LayersModel): object {
-  return (model as unknown as { model?: object }).model ?? (model as object);
+  return (model as unknown as { model?: object }).model ?? model;
 }

@@ -84,7 +84,7 @@ export function notFinite(model: LayersModel): NotFinite[] {
   if (weights.length === 0) return [];
   // One number for each weight leaves TensorFlow; a weight itself only where something is wrong.
   const fine = tf.tidy(() =>
-    tf.stack(weights.map(({ variable }) => (variable.read() as Tensor).isFinite().all())).dataSync(),
+    tf.stack(weights.map(({ variable }) => variable.read().isFinite().all())).dataSync(),
   );
   return weights.flatMap(({ key, path, variable }, i) => {
     if (fine[i]) return [];

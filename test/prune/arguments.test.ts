@@ -50,7 +50,7 @@ const CALLS: Record<string, () => unknown> = {
   convertModel: () => convertModel('nowhere.h5', undefined, odd),
   importModel: () => importModel('nowhere.h5', odd),
   exportModel: () => exportModel('nowhere.h5', 'nowhere', odd),
-  fromLayersModel: () => fromLayersModel(toyModel() as never, odd),
+  fromLayersModel: () => fromLayersModel(toyModel(), odd),
   createServer: () => createServer({ models: [], oddOption: 1 } as never),
   toLayersModel: () => toLayersModel({} as never, odd),
   pruneLowMagnitude: () => pruneLowMagnitude(toyModel(), odd),
@@ -62,7 +62,7 @@ const CALLS: Record<string, () => unknown> = {
   proposeSparsities: () => proposeSparsities(1, [], { sparsity: 0, oddOption: 1 } as never),
   fit: () => p().fit(x, y, odd),
   'the model’s own fit': () => p().model.fit(x, y, odd),
-  fitDataset: () => p().fitDataset(dataset() as never, { epochs: 1, oddOption: 1 } as never),
+  fitDataset: () => p().fitDataset(dataset(), { epochs: 1, oddOption: 1 } as never),
   'fit, distillation': () => p().fit(x, y, { distillation: { teacher, oddOption: 1 } as never }),
   earlyStopping: () => p().earlyStopping(odd),
   PruningSummaries: () => new PruningSummaries({ logDir: 'nowhere', oddOption: 1 } as never),
@@ -136,7 +136,7 @@ describe('distillation', () => {
       xs: tf.data.array(x.arraySync() as number[][]),
       ys: tf.data.array(hot.arraySync() as number[][]),
     });
-    await q.fitDataset(rows.batch(16) as never, { epochs: 3, verbose: 0, distillation });
+    await q.fitDataset(rows.batch(16), { epochs: 3, verbose: 0, distillation });
     expect(largestDifference(valuesOf(q.model.predict(x)), wanted)).toBeLessThan(1e-4);
   });
 

@@ -38,7 +38,7 @@ function transfer(deep = false) {
   base.trainable = false;
   const model = tf.sequential({
     layers: [
-      base as unknown as tf.layers.Layer,
+      base,
       tf.layers.dense({ name: 'head', units: 8, activation: 'tanh' }),
       tf.layers.dense({ name: 'out', units: 1 }),
     ],

@@ -117,7 +117,7 @@ describe('what is handed out', () => {
     ];
     for (const [i, form] of forms.entries()) {
       const model = toyModel();
-      model.compile({ optimizer: 'sgd', ...form } as tf.ModelCompileArgs);
+      model.compile({ optimizer: 'sgd', ...form });
       const p = pruneLowMagnitude(model, { schedule: every() });
       const { history } = await p.fit(x, y, { ...quiet, epochs: 1 });
       await p.save(join(folder, `form-${i}`));

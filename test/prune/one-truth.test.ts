@@ -82,7 +82,7 @@ describe('another model trains', () => {
     const warnings: string[] = [];
     const p = pruneLowMagnitude(inner, { schedule: every(), onWarning: (w) => warnings.push(w) });
     const outer = tf.sequential({
-      layers: [inner as unknown as tf.layers.Layer, tf.layers.dense({ units: 1 })],
+      layers: [inner, tf.layers.dense({ units: 1 })],
     });
     outer.compile({ optimizer: 'adam', loss: 'meanSquaredError' });
     const { x, y } = toyData();
@@ -115,7 +115,7 @@ describe('layers that do not stop a model', () => {
   it('with nothing to prune are passed over', async () => {
     const model = tf.sequential({
       layers: [
-        tf.layers.rescaling({ scale: 0.5, inputShape: [8] }) as tf.layers.Layer,
+        tf.layers.rescaling({ scale: 0.5, inputShape: [8] }),
         tf.layers.dense({ units: 8, name: 'd' }),
         tf.layers.prelu(),
         tf.layers.dense({ units: 1, name: 'e' }),
@@ -134,7 +134,7 @@ describe('layers that do not stop a model', () => {
     const model = tf.sequential({
       layers: [
         tf.layers.bidirectional({
-          layer: tf.layers.lstm({ units: 4, returnSequences: true }) as tf.RNN,
+          layer: tf.layers.lstm({ units: 4, returnSequences: true }),
           inputShape: [3, 4],
           name: 'both',
         }),
@@ -156,7 +156,7 @@ describe('layers that do not stop a model', () => {
     const stripped = p.strip();
     expect(largestDifference(valuesOf(stripped.predict(x)), wanted)).toBe(0);
     const engine = await loadModel(await fromLayersModel(stripped));
-    const answered = engine.runSync(x.dataSync() as Float32Array) as Float32Array;
+    const answered = engine.runSync(x.dataSync()) as Float32Array;
     expect(largestDifference(answered, wanted)).toBeLessThan(1e-6);
     await p.save(join(folder, 'wrapped'));
     const q = await resumePruning(join(folder, 'wrapped'));

@@ -51,7 +51,7 @@ export function randomModel(seed: number): RandomModel {
       norms.push(norm);
       return norm;
     }
-    if (kind === 'prelu') return tf.layers.prelu({ name: `p${seed}_${count++}` }) as tf.layers.Layer;
+    if (kind === 'prelu') return tf.layers.prelu({ name: `p${seed}_${count++}` });
     if (kind === 'shared') return shared;
     if (kind === 'dense' || depth > 2) return dense();
     const name = `m${seed}_${count++}`;
@@ -66,7 +66,7 @@ export function randomModel(seed: number): RandomModel {
       model.trainable = false;
       drawn.push('frozen model');
     }
-    return model as unknown as tf.layers.Layer;
+    return model;
   };
   const input = tf.input({ shape: [WIDTH] });
   let x: tf.SymbolicTensor = input;

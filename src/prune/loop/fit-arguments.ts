@@ -1,5 +1,28 @@
 /** The arguments of `fit` and `fitDataset`: each is heeded, or refused with what would do. */
+import type { ModelFitArgs, ModelFitDatasetArgs } from '@tensorflow/tfjs-node';
 import { invalid, requireKeys } from '../../errors.js';
+import type { Distillation } from './distill.js';
+
+export interface PrunedFitArgs extends ModelFitArgs {
+  /** Learns from the dense model too. */
+  distillation?: Distillation;
+}
+
+export interface PrunedFitDatasetArgs extends ModelFitDatasetArgs<never> {
+  /** Learns from the dense model too. */
+  distillation?: Distillation;
+}
+
+export interface StepCallback {
+  setModel(model: unknown): void;
+  setParams(params: unknown): void;
+  onTrainBegin(): Promise<void>;
+  onTrainEnd(): Promise<void>;
+  onEpochBegin(): Promise<void>;
+  onEpochEnd(): Promise<void>;
+  onBatchBegin(): Promise<void>;
+  onBatchEnd(): Promise<void>;
+}
 
 const FIT = [
   ...['batchSize', 'epochs', 'verbose', 'callbacks', 'validationSplit', 'validationData', 'shuffle'],

@@ -1,7 +1,16 @@
 /** Frozen layers, told and asked about before anything trains. */
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../../errors.js';
-import { isFrozen, isModel, layerTree } from '../../tensorflow/layer-tree.js';
+import {
+  isFrozen,
+  isFrozenVariable,
+  isModel,
+  layerTree,
+  namedVariables,
+  traineeOf,
+  type NamedVariable,
+} from '../../tensorflow/layer-tree.js';
+import type { LayerVariable } from '../../tensorflow/of-the-caller.js';
 import type { ResolvedOptions } from './options.js';
 import type { Pruner } from './pruner.js';
 import { declared, sparsityOf } from './strip.js';
@@ -65,4 +74,41 @@ export function describeFrozen(
       ? 'frozen layers are pruned all the same, and not trained'
       : 'frozen layers keep their weights and are not pruned';
   return `${what}: ${[...targets, ...others].join(', ')}`;
+}
+
+/** What tfjs trains in, with the weights that it was compiled to train. */
+interface Trainee {
+  collectedTrainableWeights?: LayerVariable[];
+}
+
+/** What is frozen in Keras's sense does not learn, however tfjs was told so. */
+export class FrozenUntrained {
+  readonly #model: LayersModel;
+  readonly #variables: NamedVariable[];
+  /** What the model was compiled to train, while it trains less. */
+  #compiled: { trainee: Trainee; all: LayerVariable[] } | null = null;
+
+  constructor(model: LayersModel) {
+    this.#model = model;
+    this.#variables = namedVariables(model);
+  }
+
+  /** Before a step. */
+  leave(): void {
+    this.restore();
+    const trainee = traineeOf(this.#model) as Trainee;
+    const all = trainee.collectedTrainableWeights;
+    if (!all) return;
+    const frozen = new Set(this.#variables.filter(isFrozenVariable).map(({ variable }) => variable));
+    const some = all.filter((variable) => !frozen.has(variable));
+    // Where nothing is left to train, tfjs says so in its own words.
+    if (some.length === all.length || some.length === 0) return;
+    this.#compiled = { trainee, all };
+    trainee.collectedTrainableWeights = some;
+  }
+
+  restore(): void {
+    if (this.#compiled) this.#compiled.trainee.collectedTrainableWeights = this.#compiled.all;
+    this.#compiled = null;
+  }
 }

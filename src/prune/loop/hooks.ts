@@ -57,7 +57,7 @@ export class LayerHooks {
           watcher.onCall(kwargs?.training === true);
           return call(inputs, kwargs);
         };
-        return heard as unknown as Method;
+        return heard;
       });
       this.#replaced.put(layer, 'getWeights', (own) => (...args) => {
         watcher.onRead();
@@ -86,7 +86,7 @@ export class ModelHooks {
       TRAINING.map((name) => [name, (model[name] as Method).bind(model)]),
     ) as unknown as Training;
     for (const name of TRAINING) {
-      this.#replaced.put(model, name, () => watcher[name] as Method);
+      this.#replaced.put(model, name, () => watcher[name]);
     }
     for (const name of READING) {
       this.#replaced.put(model, name, (own) => (...args) => {

@@ -1,17 +1,18 @@
 /** What pruneLowMagnitude returns: model, step callback and strip in one, so that none can be forgotten. */
-import type {
-  CustomCallbackArgs,
-  Logs,
-  LayersModel,
-  ModelFitArgs,
-  ModelFitDatasetArgs,
-} from '@tensorflow/tfjs-node';
+import type { CustomCallbackArgs, Logs, LayersModel, ModelFitArgs } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../../errors.js';
 import { savePruning } from './checkpoint.js';
-import { requireFitArguments, requireFitDatasetArguments, listOf } from './fit-arguments.js';
+import {
+  listOf,
+  requireFitArguments,
+  requireFitDatasetArguments,
+  type PrunedFitArgs,
+  type PrunedFitDatasetArgs,
+  type StepCallback,
+} from './fit-arguments.js';
 import { Distiller, type Distillation } from './distill.js';
 import { KerasEpsilon } from './epsilon.js';
-import { describeFrozen, frozenMisses, requireFrozenSaid } from './frozen.js';
+import { describeFrozen, FrozenUntrained, frozenMisses, requireFrozenSaid } from './frozen.js';
 import { LayerHooks, ModelHooks, type Training } from './hooks.js';
 import type { ResolvedLayerOptions, ResolvedOptions } from './options.js';
 import { Pruner, type PruningState } from './pruner.js';
@@ -22,47 +23,13 @@ import { markPruned, prunedOf, unmarkPruned } from './taken.js';
 import { prunableWeightNames } from '../which/registry.js';
 import { findTargets, weightsOf, type Target } from '../which/targets.js';
 import { holdFrozenStatistics } from '../../tensorflow/batch-norm.js';
-import {
-  isFrozenVariable,
-  isModel,
-  layerTree,
-  namedVariables,
-  traineeOf,
-  type Layer,
-  type NamedVariable,
-} from '../../tensorflow/layer-tree.js';
-import { tensorflow, type LayerVariable } from '../../tensorflow/of-the-caller.js';
+import { isModel, layerTree, type Layer } from '../../tensorflow/layer-tree.js';
+import { tensorflow } from '../../tensorflow/of-the-caller.js';
 import { notFinite } from '../../tensorflow/probe.js';
 
 type Fit = LayersModel['fit'];
 type FitDataset = LayersModel['fitDataset'];
 type TrainOnBatch = LayersModel['trainOnBatch'];
-
-export interface PrunedFitArgs extends ModelFitArgs {
-  /** Learns from the dense model too. */
-  distillation?: Distillation;
-}
-
-export interface PrunedFitDatasetArgs extends ModelFitDatasetArgs<never> {
-  /** Learns from the dense model too. */
-  distillation?: Distillation;
-}
-
-export interface StepCallback {
-  setModel(model: unknown): void;
-  setParams(params: unknown): void;
-  onTrainBegin(): Promise<void>;
-  onTrainEnd(): Promise<void>;
-  onEpochBegin(): Promise<void>;
-  onEpochEnd(): Promise<void>;
-  onBatchBegin(): Promise<void>;
-  onBatchEnd(): Promise<void>;
-}
-
-/** What tfjs trains in, with the weights that it was compiled to train. */
-interface Trainee {
-  collectedTrainableWeights?: LayerVariable[];
-}
 
 export class Pruned {
   readonly options: ResolvedOptions;
@@ -72,10 +39,8 @@ export class Pruned {
   #pruner: Pruner | null = null;
   #hooks: ModelHooks | null = null;
   #epsilon: KerasEpsilon | null = null;
-  #variables: NamedVariable[] = [];
   #releaseStatistics: (() => void) | null = null;
-  /** Weights that the model was compiled to train, while fewer are. */
-  #collected: { trainee: Trainee; all: LayerVariable[] } | null = null;
+  #untrained: FrozenUntrained | null = null;
   /** A batch is within our own training method, which steps by itself. */
   #training = false;
   /** `callback().onBatchBegin` has stepped for the batch that comes. */
@@ -148,7 +113,7 @@ export class Pruned {
     requireFrozenSaid(frozenMisses(pruner, this.options));
     this.#pruner = pruner;
     this.#model = model;
-    this.#variables = namedVariables(model);
+    this.#untrained = new FrozenUntrained(model);
     this.#releaseStatistics = holdFrozenStatistics(model);
     this.#hooks = new ModelHooks(model, {
       ...this.#trainingMethods(),
@@ -164,8 +129,8 @@ export class Pruned {
   /** What the model's own methods do while it is pruned. */
   #trainingMethods(): Training {
     return {
-      fit: this.fit.bind(this) as Training['fit'],
-      fitDataset: this.fitDataset.bind(this) as Training['fitDataset'],
+      fit: this.fit.bind(this),
+      fitDataset: this.fitDataset.bind(this),
       trainOnBatch: this.trainOnBatch.bind(this),
     };
   }
@@ -220,7 +185,7 @@ export class Pruned {
       return answer;
     } finally {
       this.#training = false;
-      this.#restoreCollected();
+      this.#untrained?.restore();
       this.pruner.show();
     }
   }
@@ -238,7 +203,7 @@ export class Pruned {
     const end = () => {
       if (this.#training) return;
       this.#stepped = false;
-      this.#restoreCollected();
+      this.#untrained?.restore();
       this.pruner.show();
     };
     const mask = () => {
@@ -309,7 +274,7 @@ export class Pruned {
   release(): void {
     unmarkPruned(this.#targets.map(({ layer }) => layer));
     this.#pruner?.show();
-    this.#restoreCollected();
+    this.#untrained?.restore();
     this.#layerHooks.release();
     this.#hooks?.release();
     this.#releaseStatistics?.();
@@ -320,7 +285,7 @@ export class Pruned {
   #beginStep(): void {
     const pruner = this.pruner;
     this.#checkFrozen();
-    this.#leaveFrozenUntrained();
+    this.#untrained?.leave();
     pruner.beginStep();
     if (!this.options.kerasEpsilon) return;
     const { optimizer } = this.model;
@@ -365,25 +330,6 @@ export class Pruned {
     );
   }
 
-  /** What is frozen in Keras's sense does not learn, however tfjs was told so. */
-  #leaveFrozenUntrained(): void {
-    this.#restoreCollected();
-    if (!this.#model) return;
-    const trainee = traineeOf(this.#model) as Trainee;
-    const all = trainee.collectedTrainableWeights;
-    if (!all) return;
-    const frozen = new Set(this.#variables.filter(isFrozenVariable).map(({ variable }) => variable));
-    const some = all.filter((variable) => !frozen.has(variable));
-    if (some.length === all.length || some.length === 0) return;
-    this.#collected = { trainee, all };
-    trainee.collectedTrainableWeights = some;
-  }
-
-  #restoreCollected(): void {
-    if (this.#collected) this.#collected.trainee.collectedTrainableWeights = this.#collected.all;
-    this.#collected = null;
-  }
-
   #leftNow(): string {
     return this.pruner.weights.map((weight) => (weight.frozen() ? 1 : 0)).join('');
   }
@@ -424,7 +370,7 @@ export class Pruned {
     } finally {
       this.#training = false;
       distiller?.release();
-      this.#restoreCollected();
+      this.#untrained?.restore();
       this.pruner.show();
       this.pruner.applyMasks();
     }

@@ -130,7 +130,7 @@ export class Pruner {
       this.#updated = true;
       weight.raw?.dispose();
       const keep = weight.tensor !== null && !this.left(weight) && this.#dueNext(weight);
-      weight.raw = keep ? this.#tf.keep(this.#tf.clone(weight.variable.read() as Tensor)) : null;
+      weight.raw = keep ? this.#tf.keep(this.#tf.clone(weight.variable.read())) : null;
       this.#mask(weight);
     }
   }
@@ -149,9 +149,7 @@ export class Pruner {
 
   /** A weight as the optimizer left it: what a run that goes on needs. */
   rawOf(weight: PrunedWeight): Tensor {
-    return weight.raw !== null && dataOf(weight) === weight.seen
-      ? weight.raw
-      : (weight.variable.read() as Tensor);
+    return weight.raw !== null && dataOf(weight) === weight.seen ? weight.raw : weight.variable.read();
   }
 
   /** Shows what the optimizer left, unless somebody wrote to the variable since. */

@@ -66,7 +66,7 @@ async function readState(path: string, dir: string) {
       const expected = `a tensor of shape [${shape.join(', ')}]`;
       throw invalid('INVALID_DATA', `${path}: ${name}`, expected, tensor?.shape);
     }
-    return tensor!.values;
+    return tensor.values;
   };
   return { state: parsed.data, take, has: (name: string) => checkpoint.tensors.has(name) };
 }

@@ -197,10 +197,7 @@ function firstUpdate({ beginStep, frequency }: PruningSchedule): number {
 }
 
 /** Sparsity over the steps as a chart of text lines, at most `width` columns wide; for `--dry-run`. */
-export function drawSchedule(
-  plan: SchedulePlan,
-  options: { width?: number; height?: number } = {},
-): string {
+export function drawSchedule(plan: SchedulePlan, options: { width?: number; height?: number } = {}): string {
   requireKeys('options', options, ['width', 'height']);
   const { width = 60, height = 8 } = options;
   const { steps, updates } = plan;
