@@ -90,3 +90,30 @@ it.each(Array.from({ length: SEEDS }, (_, i) => i + 1))('random model %i', async
   expect(largestDifference(answered, wanted) / scale, `engine of ${drawn}`).toBeLessThanOrEqual(1e-6);
   p.release();
 });
+
+it.each(Array.from({ length: SEEDS }, (_, i) => i + 1))(
+  'random model %i, pruned, saved and resumed, goes on to the same numbers',
+  async (seed) => {
+    const { model, drawn } = randomModel(seed);
+    const x = tf.randomNormal([16, WIDTH], 0, 1, 'float32', seed);
+    const y = tf.randomNormal([16, WIDTH], 0, 1, 'float32', seed + 1);
+    model.compile({ optimizer: tf.train.adam(0.01), loss: 'meanSquaredError', metrics: ['mae'] });
+    const frozen = seed % 2 === 0 ? 'keep' : 'prune';
+    const schedule = new ConstantSparsity({ targetSparsity: 0.5, beginStep: 1, frequency: 1 + (seed % 3) });
+    const p = pruneLowMagnitude(model, { schedule, frozen, onWarning: () => undefined });
+    const args = { epochs: 2, batchSize: 8, verbose: 0, shuffle: false } as const;
+    await p.fit(x, y, args);
+    await p.trainOnBatch(x, y);
+    const dir = join(folder, `going-${seed}`);
+    await p.save(dir);
+    const q = await resumePruning(dir, { onWarning: () => undefined });
+    await p.fit(x, y, args);
+    await q.fit(x, y, args);
+    expect(weightsOf(q.model), `${frozen}: ${drawn}`).toEqual(weightsOf(model));
+    const stripped = p.strip();
+    expect(largestDifference(answers(stripped, x), answers(model, x))).toBe(0);
+    expect(weightsOf(q.strip())).toEqual(weightsOf(stripped));
+    p.release();
+    q.release();
+  },
+);

@@ -311,7 +311,7 @@ export class Pruned {
       this.#elsewhere = true;
       const what = this.#model ? `model "${this.#model.name}"` : 'the pruned layers';
       this.options.onWarning(
-        `${what}: another model trains it; it is pruned all the same, one step a batch. Whether the schedule ends in ` +
+        `${what}: another model trains it, or a loop without p.callback(); it is pruned all the same, one step a batch. Whether the schedule ends in ` +
           'time is not checked then, and Adam adds its epsilon where tfjs does',
       );
     }
