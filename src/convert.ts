@@ -8,7 +8,7 @@ import type { ValueFormat } from './program/value-formats.js';
 import type { FlexiblePlan } from './engine/flexible.js';
 import { valueFormat } from './engine/options.js';
 import { openEsp } from './file/source.js';
-import { EspalierError, invalid } from './errors.js';
+import { EspalierError, invalid, requireKeys } from './errors.js';
 import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
 import type { Network } from './network/types.js';
@@ -20,6 +20,10 @@ export interface ConvertOptions extends ImportOptions {
    */
   readonly values?: ValueFormat;
 }
+
+const IMPORT_OPTIONS = { maxMemory: true } satisfies Record<keyof ImportOptions, true>;
+const CONVERT_OPTIONS = { ...IMPORT_OPTIONS, values: true } satisfies Record<keyof ConvertOptions, true>;
+const EXPORT_OPTIONS = { ...IMPORT_OPTIONS, format: true } satisfies Record<keyof ExportOptions, true>;
 
 /**
  * Converts a model: any source that importModel takes, or an .esp file (read and written anew).
@@ -37,14 +41,17 @@ export async function convertModel(
   if (destination !== undefined && (typeof destination !== 'string' || destination === '')) {
     throw invalid('INVALID_ARGUMENT', 'destination', 'a path', destination);
   }
-  const values = valueFormat(options?.values ?? 'float32');
-  const bytes = await converted(await openModel(source, options), values);
+  requireKeys('options', options ?? {}, CONVERT_OPTIONS);
+  const { values: format = 'float32', ...importing } = options ?? {};
+  const values = valueFormat(format);
+  const bytes = await converted(await openModel(source, importing), values);
   if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
   return bytes;
 }
 
 /** As convertModel, from a tfjs model in memory (of any backend); its weights are copied. */
 export async function fromLayersModel(model: LayersModel, options?: ConvertOptions): Promise<Uint8Array> {
+  requireKeys('options', options ?? {}, CONVERT_OPTIONS);
   const values = valueFormat(options?.values ?? 'float32');
   const { importLayersModel } = await import('./import/index.js');
   return converted({ model: await importLayersModel(model) }, values);
@@ -141,6 +148,7 @@ export async function programOf(source: string | Uint8Array): Promise<Program> {
  *   INVALID_ARGUMENT.
  */
 export async function importModel(source: string | Uint8Array, options?: ImportOptions): Promise<Network> {
+  requireKeys('options', options ?? {}, IMPORT_OPTIONS);
   return (await import('./import/index.js')).importModel(source, options);
 }
 
@@ -156,6 +164,7 @@ export async function exportModel(
   destination: string,
   options?: ExportOptions,
 ): Promise<Exported> {
+  requireKeys('options', options ?? {}, EXPORT_OPTIONS);
   return (await import('./export/index.js')).exportModel(source, destination, options);
 }
 

@@ -84,6 +84,26 @@ export function invalid(
   });
 }
 
+/**
+ * Throws INVALID_ARGUMENT that names an option nobody knows: one that is taken and not heeded is wrong in silence.
+ * @param known the options' names; as an object with `satisfies Record<keyof Options, true>` none is left out
+ */
+export function requireKeys(
+  parameter: string,
+  value: unknown,
+  known: readonly string[] | Readonly<Record<string, true>>,
+): void {
+  const names: readonly string[] = Array.isArray(known) ? (known as readonly string[]) : Object.keys(known);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalid('INVALID_ARGUMENT', parameter, 'an object', value);
+  }
+  for (const key of Object.keys(value)) {
+    if (!names.includes(key)) {
+      throw invalid('INVALID_ARGUMENT', parameter, `keys among ${names.join(', ')}`, key, { option: key });
+    }
+  }
+}
+
 /** A short, safe description of any value for a message: never throws, never long. */
 export function describe(value: unknown): string {
   if (value === null) return 'null';

@@ -42,7 +42,8 @@ export {
   type TrapCode,
 } from './prune/schedule/timeline.js';
 export { holdMasks, pruneLowMagnitude } from './prune/loop/prune-low-magnitude.js';
-export type { Pruned, PrunedFitArgs, StepCallback } from './prune/loop/pruned.js';
+export type { Pruned } from './prune/loop/pruned.js';
+export type { PrunedFitArgs, PrunedFitDatasetArgs, StepCallback } from './prune/loop/fit-arguments.js';
 export type { LayerOptions, PruneOptions } from './prune/loop/options.js';
 export type { PruningState, WeightState } from './prune/loop/pruner.js';
 export { prunableWeightNames, type PrunableLayer } from './prune/which/registry.js';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { isMainThread } from 'node:worker_threads';
-import { describe, invalid } from '../errors.js';
+import { describe, invalid, requireKeys } from '../errors.js';
 import { VALUE_FORMATS, type ValueFormat } from '../program/value-formats.js';
 import type { AddonOptions, IsaName } from './addon.js';
 
@@ -43,14 +43,23 @@ export interface EngineOptions {
   readonly values?: ValueFormat;
 }
 
+const ENGINE_OPTIONS = {
+  threads: true,
+  batchSizes: true,
+  isa: true,
+  layout: true,
+  tune: true,
+  cold: true,
+  reproducible: true,
+  values: true,
+} satisfies Record<keyof EngineOptions, true>;
+
 const MOST_THREADS = 1024;
 const DEFAULT_MOST_THREADS = 8;
 
 /** Checked, with defaults. Throws INVALID_ARGUMENT. */
 export function addonOptions(options: EngineOptions = {}): AddonOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
-  }
+  requireKeys('options', options, ENGINE_OPTIONS);
   const {
     threads = defaultThreads(),
     batchSizes = [1],

@@ -1,6 +1,7 @@
 /** From a recipe to steps: when the schedule begins and ends, how often masks are made anew, and what each layer gets. */
 import { EspalierError, invalid } from '../errors.js';
 import { requireMByN } from '../prune/mask/mask.js';
+import { requireFrozenSaid, type FrozenMiss } from '../prune/loop/frozen.js';
 import { resolveOptions, type LayerOptions } from '../prune/loop/options.js';
 import { planSchedule } from '../prune/schedule/timeline.js';
 import {
@@ -124,14 +125,24 @@ export function requireKnown(recipe: Recipe, known: readonly string[]): void {
 
 /** The layers that are pruned, each with its target. Throws INVALID_ARGUMENT. */
 export function planLayers(recipe: Recipe, layers: readonly PresentLayer[]): PlannedLayer[] {
+  const misses: FrozenMiss[] = [];
   const planned = layers.flatMap((layer) => {
     const own = layerRecipeOf(recipe, layer.name);
     if (own === null) return [];
+    // A frozen layer stays as it is, unless the recipe says that it is pruned all the same.
+    if (layer.frozen && recipe.frozen === 'keep') return [{ ...layer, target: layer.present }];
     const target = targetOf(recipe, own);
+    if (layer.frozen && recipe.frozen === undefined && target !== undefined) {
+      if (layer.present < target - 0.5 / layer.weights) {
+        misses.push({ layer: layer.name, present: layer.present, asked: target });
+      }
+      return [{ ...layer, target: layer.present }];
+    }
     if (target === undefined) throw sparsityMissing(layer.name);
     requireSparsity('sparsity', target);
     return [{ ...layer, target }];
   });
+  requireFrozenSaid(misses);
   if (planned.length === 0) throw invalid('INVALID_ARGUMENT', 'perLayer', 'a layer to prune', 'none');
   return planned;
 }
@@ -164,6 +175,7 @@ export function planPruning(
   };
   const sparsity = targetOf(recipe, {}) ?? weighted(planned, ({ name }) => targets.get(name)!);
   const { scope, exact, blockSize, blockPooling, sparsityMByN, kerasEpsilon, onUnreachedEnd } = recipe;
+  const { frozen } = recipe;
   const perLayer = Object.fromEntries(
     known
       .filter((name) => !targets.has(name) || Object.hasOwn(recipe.perLayer ?? {}, name))
@@ -184,7 +196,16 @@ export function planPruning(
     endStep: span.endStep,
     layers: planned,
     options: {
-      ...defined({ scope, exact, blockSize, blockPooling, sparsityMByN, kerasEpsilon, onUnreachedEnd }),
+      ...defined({
+        scope,
+        exact,
+        blockSize,
+        blockPooling,
+        sparsityMByN,
+        kerasEpsilon,
+        onUnreachedEnd,
+        frozen,
+      }),
       schedule: scheduleTo(sparsity),
       perLayer,
     },

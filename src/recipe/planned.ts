@@ -11,6 +11,8 @@ export interface PlannedLayer {
   weights: number;
   /** Share of zeros before. */
   present: number;
+  /** Frozen in Keras's sense. */
+  frozen?: boolean;
   /** Share of zeros at the end. */
   target: number;
 }

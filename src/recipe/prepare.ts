@@ -100,22 +100,30 @@ function policyOf({ policy, sparsity }: Recipe): (PruningPolicy & Partial<PruneF
 }
 
 /** The layers of a model that a recipe lets be pruned, as they are; and the names of all. */
-export function layersOf(model: LayersModel, recipe: Recipe): { layers: PresentLayer[]; known: string[] } {
+export function layersOf(
+  model: LayersModel,
+  recipe: Recipe,
+): { layers: PresentLayer[]; known: string[]; frozen: string[] } {
   const paths = layerPaths(model as never).filter(([, layer]) => layer.getClassName() !== 'InputLayer');
   const known = paths.map(([path]) => path);
   requireKnown(recipe, known);
   const dense = known.filter((name) => recipe.perLayer?.[name] === false);
   const policy = policyOf(recipe);
   // Only to know the layers that can be pruned: released before anything trains.
+  const frozen: string[] = [];
   const probe = pruneLowMagnitude(model, {
     ...(policy && { policy }),
     perLayer: Object.fromEntries(dense.map((name) => [name, false])),
-    onWarning: () => undefined,
+    frozen: recipe.frozen ?? 'keep',
+    onWarning: (message) => frozen.push(message),
   });
   const layers = new Map<string, PresentLayer & { zeros: number }>();
-  for (const { layer, size, variable } of probe.pruner.weights) {
+  for (const { layer, size, variable, frozen: isFrozen } of probe.pruner.weights) {
     const parameters = paths.find(([path]) => path === layer)![1].countParams();
-    const entry = layers.get(layer) ?? { name: layer, weights: 0, zeros: 0, present: 0, parameters };
+    const entry = layers.get(layer) ?? {
+      ...{ name: layer, weights: 0, zeros: 0, present: 0, parameters },
+      ...(isFrozen() && { frozen: true }),
+    };
     entry.weights += size;
     for (const value of variable.read().dataSync()) if (value === 0) entry.zeros += 1;
     entry.present = entry.zeros / entry.weights;
@@ -124,7 +132,7 @@ export function layersOf(model: LayersModel, recipe: Recipe): { layers: PresentL
   probe.release();
   if (layers.size === 0)
     throw invalid('INVALID_ARGUMENT', 'policy', 'one that chooses a layer to prune', recipe.policy);
-  return { layers: [...layers.values()].map(({ zeros: _, ...layer }) => layer), known };
+  return { layers: [...layers.values()].map(({ zeros: _, ...layer }) => layer), known, frozen };
 }
 
 /** The recipe with the sparsities that its scan proposed, where it does not tell a layer's own. */
@@ -140,10 +148,12 @@ export async function prepare(options: PruneRunOptions): Promise<PreparedRun> {
   const before = await trainedWith(options.model);
   const batchSize = recipe.batchSize ?? before.batchSize ?? TRAIN_DEFAULTS.batchSize;
   const perEpoch = stepsPerEpoch(dataset.split.train.length, batchSize);
-  const { layers, known } = layersOf(model, recipe);
+  const { layers, known, frozen } = layersOf(model, recipe);
   const scan = recipe.scan ? await scanModel(whole, layers, recipe, progress) : null;
   const plan = planPruning({ ...withProposal(recipe, scan), batchSize }, perEpoch, layers, known);
   plan.notes.push(...notesOf(model, recipe));
+  // What stays frozen.
+  plan.warnings.push(...frozen);
   const settings: FitSettings = {
     epochs: plan.totalEpochs,
     batchSize,

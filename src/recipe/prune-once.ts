@@ -84,7 +84,8 @@ async function planOf(recipe: Recipe, { model, data }: Loaded, options: OneShotR
     if (typeof own === 'object' && Object.keys(own).some((key) => key !== 'sparsity'))
       throw invalid('INVALID_ARGUMENT', `perLayer.${name}`, 'a sparsity or false in one-shot', own);
   }
-  const { layers, known } = layersOf(model, recipe);
+  const { layers, known, frozen } = layersOf(model, recipe);
+  for (const message of frozen) options.progress?.warn?.(message);
   const scan = recipe.scan ? await scanModel(data!, layers, recipe, options.progress ?? {}) : null;
   const whole = withProposal(recipe, scan);
   return { planned: planLayers(whole, layers), known, recipe: whole };
@@ -116,6 +117,7 @@ export async function pruneOnce(options: OneShotRunOptions): Promise<OneShotResu
   );
   const pruned = pruneOneShot(model, {
     ...oneShotMasks(recipe, planned),
+    ...(recipe.frozen && { frozen: recipe.frozen }),
     method,
     ...(calibration && { calibration: calibration.length === 1 ? calibration[0]! : calibration }),
     skip: known.filter((name) => !planned.some((layer) => layer.name === name)),
@@ -147,7 +149,8 @@ function oneShotMasks(recipe: Recipe, planned: readonly PlannedLayer[]): OneShot
   };
   if (sparsityMByN) return { ...masks, sparsityMByN };
   if (scope !== 'global') {
-    return { ...masks, sparsity: Object.fromEntries(planned.map(({ name, target }) => [name, target])) };
+    const pruned = planned.filter(({ frozen }) => !frozen || recipe.frozen === 'prune');
+    return { ...masks, sparsity: Object.fromEntries(pruned.map(({ name, target }) => [name, target])) };
   }
   const own = planned.find(({ name }) => layerRecipeOf(recipe, name)?.sparsity !== undefined);
   if (own)

@@ -206,6 +206,14 @@ export const recipeSchema = z
       fallback: 'layer',
       value: 'scope',
     }),
+    frozen: setting(
+      z.enum(['prune', 'keep']),
+      'frozen layers are pruned all the same, or keep their weights',
+      {
+        fallback: 'refused where they keep a run from its sparsity',
+        value: 'what',
+      },
+    ),
     policy: setting(policy, 'chooses the layers', { fallback: 'all that can be pruned', value: 'name' }),
     scan: setting(
       z.strictObject(scanSettings),

@@ -34,6 +34,7 @@ export async function scanModel(
     const report = await sensitivityScan(model, {
       evaluate: (now: LayersModel) => metricsOf(predictPart(tensorflow.tf, now, part, dataset), truth).rmse,
       layers: names,
+      ...(recipe.frozen && { frozen: recipe.frozen }),
       ...(scan.sparsities && { sparsities: scan.sparsities }),
     });
     if (!scan.budget) return report;

@@ -10,13 +10,13 @@ import { Distiller } from '../prune/loop/distill.js';
 import { pruneLowMagnitude } from '../prune/loop/prune-low-magnitude.js';
 import type { Pruned } from '../prune/loop/pruned.js';
 import { prunableWeights } from '../prune/which/registry.js';
-import { copyModel } from '../prune/loop/strip.js';
 import { layerPaths } from '../prune/which/targets.js';
 import type { PruningPlan } from './planned.js';
 import { prepare, type PreparedRun, type PruneRunOptions } from './prepare.js';
 import type { ModelWithData } from './model-with-data.js';
 import type { Recipe } from './recipe.js';
 import type { SensitivityReport } from '../prune/one-shot/sensitivity.js';
+import { copyModel } from '../tensorflow/copy.js';
 
 export type { PruneRunOptions } from './prepare.js';
 
@@ -216,17 +216,15 @@ function hooksOf(
   { progress = {}, tensorboardEvery = 1 }: PruneRunOptions,
   measure: (stripped: LayersModel) => Record<string, unknown>,
 ): TrainingHooks {
-  const pruned = startPruning(model, plan, (message) => progress.warn?.(message));
+  const pruned = startPruning(model, plan, (message) => {
+    if (!plan.warnings.includes(message)) progress.warn?.(message);
+  });
   const masks = pruned.callback();
   const distiller = taught && new Distiller(model, taught);
   const { endStep, totalSteps } = plan;
   return {
-    trainOnBatch: async (xs, ys) => {
-      distiller?.beginBatch(xs);
-      const loss = (await pruned.trainOnBatch(xs, ys)) as number;
-      distiller?.endBatch();
-      return loss;
-    },
+    trainOnBatch: async (xs, ys) => (await pruned.trainOnBatch(xs, ys)) as number,
+    whileRaw: (decay) => pruned.pruner.whileRaw(decay),
     afterStep: (log, step, loss, rate) => {
       if ((step + 1) % tensorboardEvery === 0) logSparsity(log, pruned, step + 1, loss, rate);
     },

@@ -20,6 +20,12 @@ export interface TensorFlowOptions {
   warn?: (text: string) => void;
 }
 
+export const TENSORFLOW_OPTIONS = {
+  threads: true,
+  allowPure: true,
+  warn: true,
+} satisfies Record<keyof TensorFlowOptions, true>;
+
 let loaded: TensorFlow | undefined;
 
 /** Imports by a name that the compiler does not follow: both packages are optional. */

@@ -14,6 +14,7 @@ import type { Progress } from '../progress.js';
 import { mix, shuffled } from '../random.js';
 import { restoreOptimizer, restoreWeights, snapshotOptimizer, snapshotWeights } from './snapshot.js';
 import type { TF } from '../tensorflow/load.js';
+import { notFinite } from '../tensorflow/probe.js';
 
 export interface FitSettings {
   epochs: number;
@@ -56,6 +57,8 @@ export interface FitParts {
   settings: FitSettings;
   /** Trains on a batch and answers its loss. */
   trainOnBatch: (inputs: Tensor2D, targets: Tensor2D) => Promise<number>;
+  /** Weight decay changes the weights as the optimizer left them, which pruning does not show. Default: at once. */
+  whileRaw?: (change: () => void) => void;
   /** Before each step, its number in the run, from 0. */
   beforeStep?: (step: number) => void;
   /** After each step. */
@@ -193,13 +196,17 @@ class Run {
     state.history.push(record);
     state.epochsDone = record.epoch;
     if (!record.counts) return false;
-    const better = state.best === null || record.validationRmse < state.best.validationRmse;
+    const { validationRmse } = record;
+    const better =
+      Number.isFinite(validationRmse) && (state.best === null || validationRmse < state.best.validationRmse);
     if (better) {
-      state.best = { epoch: record.epoch, validationRmse: record.validationRmse };
+      state.best = { epoch: record.epoch, validationRmse };
       this.best = snapshotWeights(parts.model, 'best/');
     }
     const { patience } = parts.settings;
-    if (patience !== undefined && record.epoch - state.best!.epoch >= patience) state.stopped = true;
+    if (patience !== undefined && state.best !== null && record.epoch - state.best.epoch >= patience) {
+      state.stopped = true;
+    }
     return better;
   }
 }
@@ -238,7 +245,10 @@ async function runEpoch(parts: FitParts, train: PartTensors, epoch: number, run:
         { parameter: 'learning-rate', received: loss },
       );
     }
-    for (const kernel of kernels) tf.tidy(() => kernel.assign(kernel.mul(1 - learningRate * weightDecay)));
+    const shrink = () => {
+      for (const kernel of kernels) tf.tidy(() => kernel.assign(kernel.mul(1 - learningRate * weightDecay)));
+    };
+    if (kernels.length > 0) (parts.whileRaw ?? ((change: () => void) => change()))(shrink);
     parts.afterStep?.(step, loss, learningRate);
     sum += loss * places.length;
     progress.step?.({ epoch, epochs, step: step + 1, steps, loss, sparsity: parts.sparsity?.() });
@@ -248,6 +258,17 @@ async function runEpoch(parts: FitParts, train: PartTensors, epoch: number, run:
     }
   }
   return sum / train.length;
+}
+
+/** The last step of an epoch may have made what no loss has told of yet. */
+function requireFiniteWeights(model: LayersModel, epoch: number): void {
+  const [bad] = notFinite(model);
+  if (!bad) return;
+  throw new EspalierError(
+    'TRAINING_FAILED',
+    `weights are NaN or infinite after epoch ${epoch}: ${bad.key} (${bad.count} of ${bad.size}): a lower --learning-rate may help`,
+    { parameter: 'learning-rate', received: bad.key, epoch },
+  );
 }
 
 /** What weight decay shrinks: matrices, neither biases nor scales. */
@@ -277,6 +298,7 @@ export async function fit(parts: FitParts): Promise<FitState> {
       const begun = performance.now();
       const loss = await runEpoch(parts, train, epoch, run);
       parts.beforeValidation?.();
+      requireFiniteWeights(model, epoch);
       const validationRmse = rmseOf(predictPart(tf, model, validation, dataset), dataset, validation);
       const { learningRate } = optimizer as unknown as { learningRate: number };
       const record: EpochRecord = {

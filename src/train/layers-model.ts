@@ -1,21 +1,30 @@
 /** Network → a tfjs model that can be trained. */
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError } from '../errors.js';
+import { EspalierError, requireKeys } from '../errors.js';
 import { toTfjsModel } from '../export/tfjs.js';
 import type { Network } from '../network/types.js';
-import { loadTensorFlow, type TensorFlow, type TensorFlowOptions } from '../tensorflow/load.js';
+import { holdFrozenStatistics } from '../tensorflow/batch-norm.js';
+import { completeConfigs } from '../tensorflow/copy.js';
+import {
+  loadTensorFlow,
+  TENSORFLOW_OPTIONS,
+  type TensorFlow,
+  type TensorFlowOptions,
+} from '../tensorflow/load.js';
 
 /**
  * Builds a trainable tfjs model of a network, whatever it was imported from, wherever tfjs has layers that compute the
  * same. The model is functional and not compiled; nested models are flattened, their layers named "outer_inner".
  * Normalization becomes Rescaling, and an activation that tfjs knows as a layer only, that layer; a BatchNormalization
- * without gamma or beta gets ones or zeros, as tfjs cannot train it without. Dropout rates, momenta, regularizers and
+ * without gamma or beta gets ones or zeros, as tfjs cannot train it without; one that is frozen computes with its stored
+ * statistics and keeps them in training too, as in Keras. Dropout rates, momenta, regularizers and
  * `trainable` come along. Loads @tensorflow/tfjs-node when it is called.
  * @param network what importModel gives; its weights are copied.
  * @param options which TensorFlow is loaded, if none is yet.
  * @throws UNSUPPORTED_LAYER with the layer's name and what would help, TENSORFLOW_MISSING, INVALID_MODEL.
  */
 export async function toLayersModel(network: Network, options: TensorFlowOptions = {}): Promise<LayersModel> {
+  requireKeys('options', options, TENSORFLOW_OPTIONS);
   return layersModelOf(await loadTensorFlow(options), network);
 }
 
@@ -26,7 +35,8 @@ export async function layersModelOf({ tf }: TensorFlow, network: Network): Promi
     const model = await tf.loadLayersModel(
       tf.io.fromMemory({ modelTopology, weightSpecs: [...weightSpecs], weightData: weightData.buffer }),
     );
-    model.layers.forEach(keepDepthMultiplier);
+    completeConfigs(model);
+    holdFrozenStatistics(model);
     return model;
   } catch (cause) {
     const reason = (cause as Error).message.split('\n')[0] ?? '';
@@ -37,12 +47,4 @@ export async function layersModelOf({ tf }: TensorFlow, network: Network): Promi
       cause,
     );
   }
-}
-
-/** SeparableConv2D of tfjs leaves its depth multiplier out of its config, and what is saved by it lacks it. */
-function keepDepthMultiplier(layer: LayersModel['layers'][number]): void {
-  const { depthMultiplier } = layer as { depthMultiplier?: number };
-  if (layer.getClassName() !== 'SeparableConv2D' || depthMultiplier === undefined) return;
-  const getConfig = layer.getConfig.bind(layer);
-  layer.getConfig = () => ({ ...getConfig(), depthMultiplier });
 }

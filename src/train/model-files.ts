@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { io } from '@tensorflow/tfjs-core';
 import type { LayersModel } from '@tensorflow/tfjs-node';
+import { EspalierError } from '../errors.js';
 import { modelJsonPath, writeFileAtomic } from '../files.js';
 import { importModel } from '../import/index.js';
 import { layersModelOf } from './layers-model.js';
@@ -50,6 +51,17 @@ export async function saveLayersModel({ tf }: TensorFlow, model: LayersModel, fo
  * @throws NOT_FOUND, INVALID_MODEL, UNSUPPORTED_FORMAT, LIMIT_EXCEEDED; UNSUPPORTED_LAYER for what tfjs cannot hold.
  */
 export async function loadLayersModel(tensorflow: TensorFlow, path: string): Promise<LayersModel> {
+  if (/\.esp$/i.test(path)) {
+    throw new EspalierError(
+      'UNSUPPORTED_FORMAT',
+      `${path}: an .esp file is for running, not for training: \`espalier export ${path} FOLDER\` writes a model.json that can be trained`,
+      {
+        parameter: path,
+        expected: 'a model.json, its folder, a .h5 or a .keras file',
+        received: 'an .esp file',
+      },
+    );
+  }
   const file = await modelJsonPath(path);
   return layersModelOf(tensorflow, await importModel(file));
 }

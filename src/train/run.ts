@@ -38,7 +38,7 @@ export interface TrainingRun extends Omit<TrainingRunOptions, 'threads'> {
 }
 
 export interface TrainingHooks extends Partial<
-  Pick<FitParts, 'trainOnBatch' | 'beforeValidation' | 'sparsity' | 'counts' | 'extra'>
+  Pick<FitParts, 'trainOnBatch' | 'whileRaw' | 'beforeValidation' | 'sparsity' | 'counts' | 'extra'>
 > {
   afterStep?: (log: TensorBoardLog | undefined, step: number, loss: number, learningRate: number) => void;
   /** Why no epoch was the best. */

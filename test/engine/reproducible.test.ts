@@ -14,7 +14,8 @@ function convolutions(seed: number): Network {
   const b = new NetworkBuilder(next);
   const activation = ACTIVATIONS[Math.floor(next() * (ACTIVATIONS.length - 2))]!;
   const settings = {
-    ...{ kernelSize: [3, 3], strides: [1, 1], dilation: [1, 1], padding: 'same', useBias: true },
+    ...{ kernelSize: [3, 3], strides: [1, 1], dilation: [1, 1], useBias: true },
+    padding: 'same',
   } as const;
   const x = b.add('Conv2D', { ...settings, filters: 6, groups: 1, activation }, b.input([7, 9, 3]));
   const y = b.add('MaxPooling2D', { poolSize: [2, 2], strides: [2, 2], padding: 'valid' }, x);

@@ -86,7 +86,7 @@ describe('early stopping', () => {
   it('refuses what it cannot watch', async () => {
     const { x, y } = toyData();
     const p = pruneLowMagnitude(toyModel(), { schedule: ramp });
-    const callbacks = [p.earlyStopping({ monitor: 'val_los' })] as never;
+    const callbacks = [p.earlyStopping({ monitor: 'val_los', mode: 'min' })] as never;
     await expect(p.fit(x, y, { ...quiet, epochs: 5, callbacks })).rejects.toThrow(
       /monitor: expected a name among/,
     );

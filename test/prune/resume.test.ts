@@ -47,7 +47,7 @@ describe('stop and resume equals unbroken, bit for bit', () => {
     },
   );
 
-  it('in the middle of an epoch, where pruned weights are not zero', async () => {
+  it('in the middle of an epoch, where what the optimizer made of pruned weights is not zero', async () => {
     const run = training.cases[0]!;
     const { x, y } = goldenData(run);
     const batch = async (p: Pruned, i: number) => p.trainOnBatch(x.slice(i * 8, 8), y.slice(i * 8, 8));
@@ -106,7 +106,7 @@ describe('what is saved', () => {
     const before = everything(p);
     const { mask } = p.state().weights[0]!;
     const isMasked = (values: ArrayLike<number>) => mask.every((bit, i) => bit === 1 || values[i] === 0);
-    expect(isMasked(p.model.getWeights()[0]!.dataSync())).toBe(false);
+    expect(isMasked(p.model.getWeights()[0]!.dataSync())).toBe(true);
     for (const [name, save] of [
       ['p', (dir: string) => p.save(dir)],
       ['model', (dir: string) => p.model.save(`file://${dir}`)],
@@ -131,8 +131,11 @@ describe('what is saved', () => {
       await writeFile(file, bad);
       await expect(resumePruning(dir)).rejects.toThrow(expect.objectContaining({ code: 'INVALID_DATA' }));
     }
-    await writeFile(file, Buffer.from(bytes.toString('latin1').replace('model/0', 'model/9'), 'latin1'));
-    await expect(resumePruning(dir)).rejects.toThrow(/model\/0/);
+    await writeFile(
+      file,
+      Buffer.from(bytes.toString('latin1').replace('model/d1/kernel', 'model/d9/kernel'), 'latin1'),
+    );
+    await expect(resumePruning(dir)).rejects.toThrow(/model\/d1\/kernel/);
     await expect(resumePruning(join(folder, 'nowhere'))).rejects.toThrow(
       expect.objectContaining({ code: 'NOT_FOUND' }),
     );

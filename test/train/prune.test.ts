@@ -6,7 +6,8 @@ import { describePlan } from '../../src/cli/plan-text.js';
 import { planPruning } from '../../src/recipe/plan.js';
 import { parseRecipe, readRecipe, recipeJsonSchema, type Recipe } from '../../src/recipe/recipe.js';
 import { planRun, trainAndPrune, type PruneRunOptions } from '../../src/recipe/train-and-prune.js';
-import { loadLayersModel } from '../../src/train/model-files.js';
+import { pruneOnce, planPruneOnce } from '../../src/recipe/prune-once.js';
+import { loadLayersModel, saveLayersModel } from '../../src/train/model-files.js';
 import { readTable } from '../../src/table/table.js';
 import { loadTensorFlow } from '../../src/tensorflow/load.js';
 import { TRAIN_DEFAULTS, train } from '../../src/train/train.js';
@@ -245,5 +246,92 @@ describe('recipes', () => {
       readFileSync(new URL('../../schemas/recipe-1.json', import.meta.url), 'utf8'),
     );
     expect(published).toEqual(JSON.parse(JSON.stringify(recipeJsonSchema())));
+  });
+});
+
+describe('frozen layers', () => {
+  const table = join(folder, 'frozen.csv');
+  const frozenModel = join(folder, 'frozen-model');
+  const split = { ...TRAIN_DEFAULTS.split };
+  const recipe = { ...RECIPE, batchSize: 16 };
+  const run = (output: string, more: Recipe = {}) =>
+    options(output, { ...recipe, ...more }, { model: frozenModel, data: table, split });
+  const said = expect.objectContaining({
+    code: 'INVALID_ARGUMENT',
+    message: expect.stringMatching(/base \(0 % of 75 %\).*--frozen prune or --frozen keep/),
+  });
+
+  /** A base that is frozen, with a BatchNormalization that has seen other data, and a head. */
+  beforeAll(async () => {
+    const columns = Array.from({ length: 6 }, (_, i) => `x${i}`);
+    const lines = Array.from({ length: 200 }, (_, row) => {
+      const x = columns.map((_name, i) => 3 + 2 * Math.sin(row * (i + 1)));
+      return [x[2]! - x[5]! / 3, ...x].map((value) => value.toFixed(5)).join(',');
+    });
+    writeFileSync(table, [['y', ...columns].join(','), ...lines].join('\n'));
+    const tensorflow = await loadTensorFlow();
+    const { tf } = tensorflow;
+    const model = tf.sequential({
+      layers: [
+        tf.layers.dense({ name: 'base', units: 16, inputShape: [6], trainable: false }),
+        tf.layers.batchNormalization({ name: 'norm', trainable: false }),
+        tf.layers.dense({ name: 'head', units: 8, activation: 'tanh' }),
+        tf.layers.dense({ name: 'output', units: 1 }),
+      ],
+    });
+    await saveLayersModel(tensorflow, model, frozenModel);
+    model.dispose();
+  });
+
+  const valuesOf = async (path: string, layer: string) => {
+    const model = await loadLayersModel(await loadTensorFlow(), path);
+    return model
+      .getLayer(layer)
+      .getWeights()
+      .map((weight) => [...weight.dataSync()]);
+  };
+
+  test('that keep a run from its sparsity are refused by name, in training, dry run and one-shot', async () => {
+    await expect(trainAndPrune(run('frozen-none'))).rejects.toThrow(said);
+    await expect(planRun(run('frozen-none'))).rejects.toThrow(said);
+    const once = { ...run('frozen-none', { oneShot: true }), model: frozenModel };
+    await expect(planPruneOnce({ ...once, data: undefined, target: undefined })).rejects.toThrow(said);
+    await expect(pruneOnce({ ...once, data: undefined, target: undefined })).rejects.toThrow(said);
+  });
+
+  test('keep their weights and statistics, and the dry run says so', async () => {
+    const plan = await planRun(run('frozen-keep', { frozen: 'keep' }));
+    expect(plan.warnings.join()).toMatch(/frozen layers keep .*base, norm \(with its stored statistics\)/);
+    expect(plan.layers.find(({ name }) => name === 'base')).toMatchObject({ present: 0, target: 0 });
+    const { layers } = await trainAndPrune(run('frozen-keep', { frozen: 'keep' }));
+    expect(layers.map(({ name, sparsity }) => [name, sparsity])).toEqual([
+      ...[
+        ['base', 0],
+        ['head', 0.75],
+        ['output', 0.75],
+      ],
+    ]);
+    for (const layer of ['base', 'norm']) {
+      expect(await valuesOf(join(folder, 'frozen-keep'), layer)).toEqual(await valuesOf(frozenModel, layer));
+    }
+  });
+
+  test('are pruned all the same, and not trained, where that is said', async () => {
+    const { layers, sparsity } = await trainAndPrune(run('frozen-prune', { frozen: 'prune' }));
+    expect(layers).toHaveLength(3);
+    expect(sparsity).toBeCloseTo(0.75, 2);
+    const [kernel] = await valuesOf(frozenModel, 'base');
+    const [pruned] = await valuesOf(join(folder, 'frozen-prune'), 'base');
+    expect(pruned!.every((value, i) => value === 0 || value === kernel![i])).toBe(true);
+    const once = { ...run('frozen-once', { frozen: 'prune', oneShot: true }), model: frozenModel };
+    const shot = await pruneOnce({ ...once, data: undefined, target: undefined });
+    expect(shot.sparsity).toBeCloseTo(0.75, 2);
+  });
+
+  test('an .esp file names the command that makes a model of it', async () => {
+    writeFileSync(join(folder, 'some.esp'), 'weights');
+    await expect(trainAndPrune({ ...run('esp'), model: join(folder, 'some.esp') })).rejects.toThrow(
+      /`espalier export .*some.esp FOLDER`/,
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** Knowledge distillation: the pruned network learns from the dense one too. */
-import type { LayersModel, ModelFitArgs, Tensor } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
-import { isModel } from '../which/registry.js';
+import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
+import { invalid, requireKeys } from '../../errors.js';
+import { isModel, traineeOf } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
 export interface Distillation {
@@ -9,30 +9,41 @@ export interface Distillation {
   teacher: LayersModel;
   /** Share of the teacher in the loss, in [0, 1]. Default 0.5. */
   alpha?: number;
-  /** Softens probabilities before they are compared; for classifiers. Default 2. */
+  /** Softens probabilities before they are compared; for classifiers by a cross-entropy of tfjs. Default 2. */
   temperature?: number;
 }
 
 type Loss = (truth: Tensor, prediction: Tensor) => Tensor;
+type Train = (data: Tensor[]) => Tensor[];
 interface Trainee {
   lossFunctions: Loss[];
   loss: unknown;
+  outputNames: string[];
+  makeTrainFunction?: () => Train;
 }
 
+const TEMPERATURE = 2;
+/** Losses over the classes of a softmax, by the names tfjs has for them. */
+const OVER_CLASSES = ['categoricalCrossentropy', 'sparseCategoricalCrossentropy'];
+
 /**
- * loss = (1 - alpha) · loss(truth, student) + alpha · soft(teacher, student). For a cross-entropy,
+ * loss = (1 - alpha) · loss(truth, student) + alpha · soft(teacher, student), for each sample, so that class weights
+ * weigh both. For tfjs's categorical cross-entropies, in whatever form they were given to compile,
  * soft = T² · KL(teacher^(1/T) ‖ student^(1/T)), each normalised again: the softmax of logits divided by T.
  * Hinton et al. 2015, arXiv:1503.02531. For other losses, soft is the loss itself with the teacher for truth.
- * One output.
+ * One output. The teacher answers for each batch that tfjs trains on, by whichever method; validation does not ask it.
  */
 export class Distiller {
   readonly #options: Required<Distillation>;
   readonly #trainee: Trainee;
   readonly #original: Loss;
+  readonly #overClasses: boolean;
   #answer: Tensor | null = null;
 
   /** @throws EspalierError INVALID_ARGUMENT */
-  constructor(model: LayersModel, { teacher, alpha = 0.5, temperature = 2 }: Distillation) {
+  constructor(model: LayersModel, distillation: Distillation) {
+    requireKeys('distillation', distillation, ['teacher', 'alpha', 'temperature']);
+    const { teacher, alpha = 0.5, temperature = TEMPERATURE } = distillation;
     if (!isModel(teacher) || (teacher as unknown) === model) {
       throw invalid('INVALID_ARGUMENT', 'teacher', 'another LayersModel', teacher);
     }
@@ -47,70 +58,49 @@ export class Distiller {
       throw invalid('INVALID_ARGUMENT', 'teacher', `a model with the one output ${shapes[0]}`, shapes[1]);
     }
     this.#options = { teacher, alpha, temperature };
-    this.#trainee = ((model as unknown as { model?: unknown }).model ?? model) as Trainee;
+    this.#trainee = traineeOf(model) as Trainee;
     this.#original = this.#trainee.lossFunctions[0]!;
-    this.#trainee.lossFunctions[0] = (truth, prediction) => this.#loss(truth, prediction);
-  }
-
-  /**
-   * A dataset for `fitDataset` of the batches of these tensors, in a shuffled or given order. The teacher answers for
-   * each before tfjs trains on it.
-   * @throws EspalierError INVALID_ARGUMENT for anything but one input and one output tensor
-   */
-  batchesOf(x: unknown, y: unknown, args: Pick<ModelFitArgs, 'batchSize' | 'shuffle' | 'validationSplit'>) {
-    const tf = tensorflow();
-    if (!(x instanceof tf.Tensor && y instanceof tf.Tensor) || args.validationSplit) {
-      const expected = 'one input and one output tensor, and validationData';
-      throw invalid('INVALID_ARGUMENT', 'distillation', expected, x);
+    this.#overClasses = isOverClasses(this.#trainee);
+    if (!this.#overClasses && temperature !== TEMPERATURE) {
+      const expected = `no temperature, as the loss is none of ${OVER_CLASSES.join(', ')} (a function of your own is not known to be one)`;
+      throw invalid('INVALID_ARGUMENT', 'temperature', expected, temperature);
     }
-    const [inputs, outputs] = [x as Tensor, y as Tensor];
-    const size = args.batchSize ?? 32;
-    const samples = inputs.shape[0];
-    const begin = (batch: Tensor) => this.beginBatch(batch);
-    return tf.data.generator(async function* () {
-      const order = Int32Array.from({ length: samples }, (_, i) => i);
-      if (args.shuffle ?? true) tf.util.shuffle(order);
-      for (let at = 0; at < samples; at += size) {
-        const batch = tf.tidy(() => {
-          const rows = tf.tensor1d(order.slice(at, at + size), 'int32');
-          return { xs: tf.gather(inputs, rows), ys: tf.gather(outputs, rows) };
-        });
-        begin(batch.xs);
-        yield batch;
-      }
-    } as never);
-  }
-
-  /** The teacher answers for the batch that is trained on next. */
-  beginBatch(x: Tensor | Tensor[]): void {
-    const tf = tensorflow();
-    this.endBatch();
-    this.#answer = tf.tidy(() => this.#options.teacher.predictOnBatch(x) as Tensor);
-    tf.keep(this.#answer);
-  }
-
-  /** From here on the loss is the model's own again: validation does not ask the teacher. */
-  endBatch(): void {
-    this.#answer?.dispose();
-    this.#answer = null;
+    this.#trainee.lossFunctions[0] = (truth, prediction) => this.#loss(truth, prediction);
+    const make = this.#trainee.makeTrainFunction!.bind(this.#trainee);
+    this.#trainee.makeTrainFunction = () => {
+      const train = make();
+      return (data) => this.#taught(data.slice(0, model.inputs.length), () => train(data));
+    };
   }
 
   release(): void {
-    this.endBatch();
     this.#trainee.lossFunctions[0] = this.#original;
+    delete this.#trainee.makeTrainFunction;
+  }
+
+  /** The teacher answers for the batch; outside of `train` the loss is the model's own. */
+  #taught<T>(inputs: Tensor[], train: () => T): T {
+    const tf = tensorflow();
+    const { teacher } = this.#options;
+    const answer = tf.tidy(() => teacher.predictOnBatch(inputs.length === 1 ? inputs[0]! : inputs) as Tensor);
+    this.#answer = tf.keep(answer);
+    try {
+      return train();
+    } finally {
+      this.#answer = null;
+      answer.dispose();
+    }
   }
 
   #loss(truth: Tensor, prediction: Tensor): Tensor {
     if (this.#answer === null) return this.#original(truth, prediction);
     const { alpha } = this.#options;
-    const hard = this.#original(truth, prediction).mean();
+    const hard = this.#original(truth, prediction);
     return hard.mul(1 - alpha).add(this.#soft(this.#answer, prediction).mul(alpha));
   }
 
   #soft(teacher: Tensor, student: Tensor): Tensor {
-    if (!String(this.#trainee.loss).toLowerCase().includes('categoricalcrossentropy')) {
-      return this.#original(teacher, student).mean();
-    }
+    if (!this.#overClasses) return this.#original(teacher, student);
     const { temperature: t } = this.#options;
     const logSoftened = (p: Tensor) => tensorflow().logSoftmax(p.clipByValue(1e-7, 1).log().div(t));
     const log = logSoftened(teacher);
@@ -118,7 +108,17 @@ export class Distiller {
       .exp()
       .mul(log.sub(logSoftened(student)))
       .sum(-1)
-      .mean()
       .mul(t * t);
   }
+}
+
+/** Known by name or by being tfjs's own function, alone, in an array or by the output's name. */
+function isOverClasses({ loss, outputNames }: Trainee): boolean {
+  const given: unknown = Array.isArray(loss)
+    ? loss[0]
+    : typeof loss === 'object' && loss !== null
+      ? (loss as Record<string, unknown>)[outputNames[0]!]
+      : loss;
+  const functions = tensorflow().metrics as unknown as Record<string, unknown>;
+  return OVER_CLASSES.some((name) => given === name || (given !== undefined && given === functions[name]));
 }

@@ -1,86 +1,116 @@
-/** A model's own methods while it is pruned: those that train prune, those that look see masked weights. */
-import type { LayersModel } from '@tensorflow/tfjs-node';
-import type { Pruned } from './pruned.js';
-import type { Pruner } from './pruner.js';
+/** A model's own methods and layers while it is pruned: those that train prune, those that look see masked weights. */
+import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
+import { traineeOf, type Layer } from '../../tensorflow/layer-tree.js';
+import { markPruned, prunedOf, unmarkPruned } from './taken.js';
 
 const TRAINING = ['fit', 'fitDataset', 'trainOnBatch'] as const;
-const LOOKING = ['save', 'evaluate', 'evaluateDataset', 'predict'] as const;
-type Training = Pick<LayersModel, (typeof TRAINING)[number]>;
-type Looking = (typeof LOOKING)[number];
-type Method = (...args: unknown[]) => unknown;
+/** What reads weights without running a layer, which tells by itself. */
+const READING = ['save', 'getWeights'] as const;
+export type Training = Pick<LayersModel, (typeof TRAINING)[number]>;
+type Method = (...args: never[]) => unknown;
 type Methods = Record<string, Method>;
+type Call = (inputs: Tensor | Tensor[], kwargs: { training?: boolean } | undefined) => Tensor | Tensor[];
 
-/** Models and layers that are being pruned, and by what. */
-const PRUNED = new WeakMap<object, Pruned>();
-
-/** What prunes this model or layer, or null. */
-export function prunedOf(modelOrLayer: object): Pruned | null {
-  return PRUNED.get(modelOrLayer) ?? null;
+export interface LayerWatcher {
+  /** A pruned layer computes, in training or not. */
+  onCall(training: boolean): void;
+  /** Somebody reads weights. */
+  onRead(): void;
 }
 
-export function markPruned(things: readonly object[], p: Pruned): void {
-  for (const thing of things) PRUNED.set(thing, p);
+/** What the hooks tell of. */
+export interface Watcher extends Training {
+  /** Somebody reads weights. */
+  onRead(): void;
+  /** What prunes, which the model is marked with. */
+  by: object;
 }
 
-export function unmarkPruned(things: readonly object[]): void {
-  for (const thing of things) PRUNED.delete(thing);
+/** Methods that were put in place of others, which come back. */
+class Replaced {
+  readonly #undo: (() => void)[] = [];
+
+  put(object: object, name: string, make: (own: Method) => Method): void {
+    const methods = object as Methods;
+    const before = Object.hasOwn(object, name) ? methods[name] : undefined;
+    methods[name] = make(methods[name]!.bind(object));
+    this.#undo.push(() => {
+      if (before) methods[name] = before;
+      else delete methods[name];
+    });
+  }
+
+  restore(): void {
+    for (const undo of this.#undo.splice(0).reverse()) undo();
+  }
+}
+
+/** Layers that are pruned: whatever model they compute in, p hears of it. */
+export class LayerHooks {
+  readonly #replaced = new Replaced();
+
+  constructor(layers: readonly Layer[], watcher: LayerWatcher) {
+    for (const layer of layers) {
+      this.#replaced.put(layer, 'call', (own) => {
+        const call = own as unknown as Call;
+        const heard: Call = (inputs, kwargs) => {
+          watcher.onCall(kwargs?.training === true);
+          return call(inputs, kwargs);
+        };
+        return heard;
+      });
+      this.#replaced.put(layer, 'getWeights', (own) => (...args) => {
+        watcher.onRead();
+        return own(...args);
+      });
+    }
+  }
+
+  release(): void {
+    this.#replaced.restore();
+  }
 }
 
 export class ModelHooks {
   /** The training methods as tfjs has them. */
   readonly own: Training;
   readonly #model: LayersModel;
-  readonly #p: Pruned;
-  readonly #pruner: Pruner;
-  #inner: { testLoop?: Method } | null = null;
+  readonly #by: object;
+  readonly #replaced = new Replaced();
+  #trainee: object | null = null;
 
-  constructor(model: LayersModel, p: Pruned, pruner: Pruner) {
+  constructor(model: LayersModel, watcher: Watcher) {
     this.#model = model;
-    this.#p = p;
-    this.#pruner = pruner;
+    this.#by = watcher.by;
     this.own = Object.fromEntries(
       TRAINING.map((name) => [name, (model[name] as Method).bind(model)]),
     ) as unknown as Training;
-    for (const name of TRAINING) this.#replace(name, (p[name] as Method).bind(p));
-    for (const name of LOOKING) this.#replace(name, this.#masked(name));
-    markPruned([model], p);
+    for (const name of TRAINING) {
+      this.#replaced.put(model, name, () => watcher[name]);
+    }
+    for (const name of READING) {
+      this.#replaced.put(model, name, (own) => (...args) => {
+        watcher.onRead();
+        return own(...args);
+      });
+    }
+    markPruned([model], watcher.by);
   }
 
-  /**
-   * Before training: tfjs validates in `fit` between a batch and its end, by a method of the functional model; a
-   * Sequential makes that model anew whenever it is compiled.
-   */
+  /** Before training: a Sequential makes the model that it trains in anew whenever it is compiled. */
   refresh(): void {
-    const inner = innerModel(this.#model);
-    if (inner === this.#inner) return;
-    this.#inner = inner;
-    markPruned([inner], this.#p);
-    const testLoop = inner.testLoop?.bind(inner);
-    if (testLoop) inner.testLoop = (...args) => this.#pruner.whileMasked(() => testLoop(...args));
+    const trainee = traineeOf(this.#model);
+    if (trainee === this.#trainee) return;
+    this.#trainee = trainee;
+    markPruned([trainee], this.#by);
   }
 
   /** The model's methods are its own again. */
   release(): void {
-    const methods = this.#model as unknown as Methods;
-    for (const name of [...TRAINING, ...LOOKING, 'testLoop']) delete methods[name];
-    if (this.#inner) {
-      delete this.#inner.testLoop;
-      unmarkPruned([this.#inner]);
-    }
-    unmarkPruned([this.#model]);
+    this.#replaced.restore();
+    unmarkPruned([
+      this.#model,
+      ...(this.#trainee && prunedOf(this.#trainee) === this.#by ? [this.#trainee] : []),
+    ]);
   }
-
-  #masked(name: Looking): Method {
-    const method = (this.#model[name] as Method).bind(this.#model);
-    return (...args) => this.#pruner.whileMasked(() => method(...args));
-  }
-
-  #replace(name: string, method: Method): void {
-    (this.#model as unknown as Methods)[name] = method;
-  }
-}
-
-/** The functional model in which a Sequential trains; tfjs gives that one to callbacks. */
-function innerModel(model: LayersModel): { testLoop?: Method } {
-  return (model as unknown as { model?: object }).model ?? (model as object);
 }

@@ -1,5 +1,5 @@
 /** The options of pruneLowMagnitude: their meaning, defaults and checks. */
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { poolBlocks } from '../mask/block.js';
 import { checkMaskOptions, requireMByN, type MaskOptions } from '../mask/mask.js';
 import { isSchedule } from '../schedule/timeline.js';
@@ -20,6 +20,12 @@ export interface PruneOptions extends LayerOptions {
   perLayer?: Readonly<Record<string, LayerOptions | false>>;
   /** 'layer': each weight reaches the sparsity (tfmot). 'global': all of them together. Default 'layer'. */
   scope?: 'layer' | 'global';
+  /**
+   * Frozen layers (in Keras's sense: by themselves or by a model around them): 'prune' prunes them all the same, as
+   * tfmot does; 'keep' leaves them as they are. By default a run that cannot reach its sparsity because of them is
+   * refused.
+   */
+  frozen?: 'prune' | 'keep';
   /** What happens where the schedule's end lies beyond the planned steps. Default 'error'. */
   onUnreachedEnd?: 'error' | 'warn';
   /** Training steps of all planned fits together; without it each fit is checked on its own. */
@@ -41,6 +47,8 @@ export interface ResolvedOptions extends ResolvedLayerOptions {
   policy: PruningPolicy | null;
   perLayer: Readonly<Record<string, LayerOptions | false>>;
   scope: 'layer' | 'global';
+  /** null: not said. */
+  frozen: 'prune' | 'keep' | null;
   onUnreachedEnd: 'error' | 'warn';
   totalSteps: number | null;
   kerasEpsilon: boolean;
@@ -54,6 +62,7 @@ const MODEL_KEYS = [
     'policy',
     'perLayer',
     'scope',
+    'frozen',
     'onUnreachedEnd',
     'totalSteps',
     'kerasEpsilon',
@@ -68,6 +77,7 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
   const layer = resolveLayer(options, null, 'options');
   const { policy = null, perLayer = {}, scope = 'layer', onUnreachedEnd = 'error' } = options;
   const { totalSteps = null, kerasEpsilon = true, keepZeros = false } = options;
+  const frozen = resolveFrozen(options.frozen);
   if (policy !== null && typeof policy?.select !== 'function') {
     throw invalid('INVALID_ARGUMENT', 'policy', 'a PruningPolicy with select(model)', policy);
   }
@@ -104,12 +114,19 @@ export function resolveOptions(options: PruneOptions): ResolvedOptions {
     policy,
     perLayer,
     scope,
+    frozen,
     onUnreachedEnd,
     totalSteps,
     kerasEpsilon,
     keepZeros,
     onWarning,
   };
+}
+
+/** @throws EspalierError INVALID_ARGUMENT */
+export function resolveFrozen(frozen: unknown): 'prune' | 'keep' | null {
+  if (frozen === undefined || frozen === 'prune' || frozen === 'keep') return frozen ?? null;
+  throw invalid('INVALID_ARGUMENT', 'frozen', "'prune' or 'keep'", frozen);
 }
 
 /** A layer's options: its own where given, else those of the model. */
@@ -164,15 +181,5 @@ export function requireMaskable(
   } catch (cause) {
     const { details } = cause as { details: { expected: string; received: string } };
     throw invalid('INVALID_ARGUMENT', `blockSize of layer "${owner}"`, details.expected, details.received);
-  }
-}
-
-function requireKeys(parameter: string, value: unknown, known: readonly string[]): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid('INVALID_ARGUMENT', parameter, 'an object', value);
-  }
-  for (const key of Object.keys(value)) {
-    if (!known.includes(key))
-      throw invalid('INVALID_ARGUMENT', parameter, `keys among ${known.join(', ')}`, key);
   }
 }

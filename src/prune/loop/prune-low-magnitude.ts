@@ -1,9 +1,9 @@
 /** The two calls that begin pruning. */
-import { invalid } from '../../errors.js';
-import { prunedOf } from './hooks.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { resolveOptions, type PruneOptions } from './options.js';
 import { Pruned } from './pruned.js';
-import { isLayer, isModel, type Layer } from '../which/registry.js';
+import { prunedOf } from './taken.js';
+import { isLayer, isModel, type Layer } from '../../tensorflow/layer-tree.js';
 import { HeldMasks } from '../schedule/schedules.js';
 
 /**
@@ -28,7 +28,7 @@ export function pruneLowMagnitude(toPrune: unknown, options: PruneOptions = {}):
     );
   }
   const existing = isModel(toPrune) ? prunedOf(toPrune) : null;
-  if (existing && Object.keys(options ?? {}).length === 0) return existing;
+  if (existing && Object.keys(options ?? {}).length === 0) return existing as Pruned;
   return new Pruned(toPrune as Layer | Layer[], resolveOptions(options));
 }
 
@@ -40,5 +40,6 @@ export function holdMasks(
   model: unknown,
   options: Pick<PruneOptions, 'policy' | 'perLayer' | 'kerasEpsilon' | 'onWarning'> = {},
 ): Pruned {
+  requireKeys('options', options, ['policy', 'perLayer', 'kerasEpsilon', 'onWarning']);
   return pruneLowMagnitude(model, { ...options, schedule: new HeldMasks(), keepZeros: true });
 }

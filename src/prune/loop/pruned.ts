@@ -1,67 +1,69 @@
 /** What pruneLowMagnitude returns: model, step callback and strip in one, so that none can be forgotten. */
-import type {
-  CustomCallbackArgs,
-  LayersModel,
-  ModelFitArgs,
-  ModelFitDatasetArgs,
-} from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import type { CustomCallbackArgs, Logs, LayersModel, ModelFitArgs } from '@tensorflow/tfjs-node';
+import { EspalierError, invalid } from '../../errors.js';
 import { savePruning } from './checkpoint.js';
+import {
+  listOf,
+  requireFitArguments,
+  requireFitDatasetArguments,
+  type PrunedFitArgs,
+  type PrunedFitDatasetArgs,
+  type StepCallback,
+} from './fit-arguments.js';
 import { Distiller, type Distillation } from './distill.js';
 import { KerasEpsilon } from './epsilon.js';
-import { markPruned, ModelHooks, prunedOf, unmarkPruned } from './hooks.js';
+import { describeFrozen, FrozenUntrained, frozenMisses, requireFrozenSaid } from './frozen.js';
+import { LayerHooks, ModelHooks, type Training } from './hooks.js';
 import type { ResolvedLayerOptions, ResolvedOptions } from './options.js';
 import { Pruner, type PruningState } from './pruner.js';
-import { isModel, type Layer } from '../which/registry.js';
 import { requireEnd, stepsOfFit } from '../schedule/run-length.js';
 import { SparsityEarlyStopping, targetReached, type EarlyStoppingOptions } from './stopping.js';
-import { copyModel, verifySparsity } from './strip.js';
-import { findTargets, layerPaths, weightsOf, type Target } from '../which/targets.js';
+import { requireFinite, verifiedCopy, verifySparsity } from './strip.js';
+import { markPruned, prunedOf, unmarkPruned } from './taken.js';
+import { prunableWeightNames } from '../which/registry.js';
+import { findTargets, weightsOf, type Target } from '../which/targets.js';
+import { holdFrozenStatistics } from '../../tensorflow/batch-norm.js';
+import { isModel, layerTree, type Layer } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
+import { notFinite } from '../../tensorflow/probe.js';
 
 type Fit = LayersModel['fit'];
 type FitDataset = LayersModel['fitDataset'];
 type TrainOnBatch = LayersModel['trainOnBatch'];
 
-export interface PrunedFitArgs extends ModelFitArgs {
-  /** Learns from the dense model too. */
-  distillation?: Distillation;
-}
-
-export interface StepCallback {
-  setModel(model: unknown): void;
-  setParams(params: unknown): void;
-  onTrainBegin(): Promise<void>;
-  onTrainEnd(): Promise<void>;
-  onEpochBegin(): Promise<void>;
-  onEpochEnd(): Promise<void>;
-  onBatchBegin(): Promise<void>;
-  onBatchEnd(): Promise<void>;
-}
-
 export class Pruned {
   readonly options: ResolvedOptions;
   readonly #targets: Target[];
+  readonly #layerHooks: LayerHooks;
   #model: LayersModel | null = null;
   #pruner: Pruner | null = null;
   #hooks: ModelHooks | null = null;
   #epsilon: KerasEpsilon | null = null;
-  /** A batch is within `fit`, which steps by its own callback. */
-  #fitting = false;
+  #releaseStatistics: (() => void) | null = null;
+  #untrained: FrozenUntrained | null = null;
+  /** A batch is within our own training method, which steps by itself. */
+  #training = false;
   /** `callback().onBatchBegin` has stepped for the batch that comes. */
   #stepped = false;
+  /** Another model trains the pruned layers, and that was told. */
+  #elsewhere = false;
+  /** Which weights were left as they are when that was last looked at. */
+  #left = '';
 
   /** @internal use pruneLowMagnitude or resumePruning */
   constructor(toPrune: Layer | Layer[], options: ResolvedOptions) {
     this.options = options;
     this.#targets = findTargets(toPrune, options);
-    this.#requireUnpruned(this.#targets.map(({ layer }) => layer));
+    const layers = this.#targets.map(({ layer }) => layer);
+    this.#requireUnpruned(layers);
     if (options.totalSteps !== null) requireEnd(this.#targets, options.totalSteps, options);
     if (isModel(toPrune)) this.attach(toPrune as unknown as LayersModel);
-    markPruned(
-      this.#targets.map(({ layer }) => layer),
-      this,
-    );
+    const holding = layers.filter((layer) => prunableWeightNames(layer.getClassName())?.length !== 0);
+    this.#layerHooks = new LayerHooks(holding, {
+      onCall: (training) => this.#onCall(training),
+      onRead: () => this.#pruner?.show(),
+    });
+    markPruned(layers, this);
   }
 
   /** The model that trains. Layers that were given without a model have one after `attach(model)`. */
@@ -84,7 +86,15 @@ export class Pruned {
   /** Tells the model in which layers were put that were given without one. */
   attach(model: LayersModel): this {
     if (this.#model === model) return this;
-    if (this.#model) throw invalid('INVALID_ARGUMENT', 'model', 'the model that is attached already', model);
+    if (this.#model) {
+      throw new EspalierError(
+        'INVALID_ARGUMENT',
+        `model: "${this.#model.name}" is the model of this p, so "${(model as LayersModel | null)?.name}" cannot be attached. ` +
+          'A model around it may be trained as it is, the layers are pruned all the same; or give pruneLowMagnitude the ' +
+          'outer model, or the layers, and attach that',
+        { parameter: 'model', expected: this.#model.name, received: (model as LayersModel | null)?.name },
+      );
+    }
     // A Sequential with an input shape has its weights, though tfjs calls it built once it is compiled only.
     if (!isModel(model) || !(model as unknown as { outputs?: unknown[] }).outputs?.length) {
       throw invalid(
@@ -94,16 +104,35 @@ export class Pruned {
         model,
       );
     }
-    const all = new Set(layerPaths(model).map(([, layer]) => layer));
+    const all = new Set(layerTree(model).map(({ layer }) => layer));
     const absent = this.#targets.find(({ layer }) => !all.has(layer));
     if (absent)
       throw invalid('INVALID_MODEL', 'model', `a model with the pruned layer "${absent.path}"`, model.name);
     this.#requireUnpruned([model]);
-    this.#pruner = new Pruner(weightsOf(this.#targets), this.options);
+    const pruner = new Pruner(weightsOf(this.#targets, model), this.options);
+    requireFrozenSaid(frozenMisses(pruner, this.options));
+    this.#pruner = pruner;
     this.#model = model;
-    this.#hooks = new ModelHooks(model, this, this.#pruner);
-    this.#warnOfFrozen();
+    this.#untrained = new FrozenUntrained(model);
+    this.#releaseStatistics = holdFrozenStatistics(model);
+    this.#hooks = new ModelHooks(model, {
+      ...this.#trainingMethods(),
+      onRead: () => this.#pruner?.show(),
+      by: this,
+    });
+    this.#left = this.#leftNow();
+    const frozen = describeFrozen(model, pruner, this.options);
+    if (frozen) this.options.onWarning(frozen);
     return this;
+  }
+
+  /** What the model's own methods do while it is pruned. */
+  #trainingMethods(): Training {
+    return {
+      fit: this.fit.bind(this),
+      fitDataset: this.fitDataset.bind(this),
+      trainOnBatch: this.trainOnBatch.bind(this),
+    };
   }
 
   /** Step, masks, thresholds and sparsities as they are now. Before any step all masks are ones. */
@@ -117,48 +146,31 @@ export class Pruned {
     return this.#pruner;
   }
 
-  /** `model.fit`, pruning. Throws UNREACHED_END before training where the schedule cannot end in time. */
+  /**
+   * `model.fit`, pruning. Throws UNREACHED_END before training where the schedule cannot end in time, TRAINING_FAILED in
+   * the step whose loss is not finite, and INVALID_ARGUMENT for an argument that nobody heeds.
+   */
   async fit(x: Parameters<Fit>[0], y: Parameters<Fit>[1], args: PrunedFitArgs = {}): ReturnType<Fit> {
+    requireFitArguments(args);
     const { fit } = this.#ready();
     this.#checkEnd(stepsOfFit(x, args), args);
     const { distillation, ...rest } = args;
-    if (distillation) return this.#distill(x, y, rest, distillation);
-    return this.#during(() => fit(x, y, { ...rest, callbacks: this.#callbacks(args) }));
+    return this.#during(distillation, () => fit(x, y, { ...rest, callbacks: this.#callbacks(args) }));
   }
 
-  /** Batch by batch the teacher answers, then tfjs trains on both. */
-  async #distill(x: unknown, y: unknown, args: ModelFitArgs, distillation: Distillation): ReturnType<Fit> {
-    const { fitDataset } = this.#ready();
-    const distiller = new Distiller(this.model, distillation);
-    try {
-      const dataset = distiller.batchesOf(x, y, args);
-      const ended = { onBatchEnd: async () => distiller.endBatch() };
-      const { epochs = 1, initialEpoch, verbose, validationData, yieldEvery } = args;
-      const callbacks = this.#callbacks({
-        callbacks: [ended, ...listOf(args.callbacks)] as never,
-        yieldEvery,
-      });
-      const given = { epochs, initialEpoch, verbose, validationData, callbacks };
-      // tfjs takes what is undefined for given.
-      const known = Object.entries(given).filter(([, value]) => value !== undefined);
-      return await this.#during(() => fitDataset(dataset as never, Object.fromEntries(known) as never));
-    } finally {
-      distiller.release();
-    }
-  }
-
-  /** `model.fitDataset`, pruning. */
-  async fitDataset(
-    dataset: Parameters<FitDataset>[0],
-    args: ModelFitDatasetArgs<never>,
-  ): ReturnType<FitDataset> {
+  /** `model.fitDataset`, pruning. Throws as `fit`. */
+  async fitDataset(dataset: Parameters<FitDataset>[0], args: PrunedFitDatasetArgs): ReturnType<FitDataset> {
+    requireFitDatasetArguments(args);
     const { fitDataset } = this.#ready();
     const size = (dataset as { size?: number | null }).size;
     this.#checkEnd(args.batchesPerEpoch ?? (Number.isFinite(size) ? size! : null), args);
-    return this.#during(() => fitDataset(dataset, { ...args, callbacks: this.#callbacks(args) }));
+    const { distillation, ...rest } = args;
+    return this.#during(distillation, () =>
+      fitDataset(dataset, { ...rest, callbacks: this.#callbacks(args) }),
+    );
   }
 
-  /** `model.trainOnBatch`: one step. */
+  /** `model.trainOnBatch`: one step. Throws TRAINING_FAILED where its loss is not finite. */
   async trainOnBatch(
     x: Parameters<TrainOnBatch>[0],
     y: Parameters<TrainOnBatch>[1],
@@ -166,22 +178,38 @@ export class Pruned {
     const { trainOnBatch } = this.#ready();
     if (!this.#stepped) this.#beginStep();
     this.#stepped = false;
-    return trainOnBatch(x, y);
+    this.#training = true;
+    try {
+      const answer = await trainOnBatch(x, y);
+      this.#requireFiniteLoss(Array.isArray(answer) ? answer[0]! : answer, null);
+      return answer;
+    } finally {
+      this.#training = false;
+      this.#untrained?.restore();
+      this.pruner.show();
+    }
   }
 
   /**
-   * The step callback for one's own loop: call `onBatchBegin` before each training step and `onEpochEnd` (or
-   * `onTrainEnd`) when the weights are to be looked at. Within `fit` it does nothing, as fit prunes by itself.
+   * The step callback for one's own loop: call `onBatchBegin` before each training step, `onBatchEnd` after it, and
+   * `onEpochEnd` (or `onTrainEnd`) at the end of an epoch. Within `p.fit` it does nothing, as fit prunes by itself.
    */
   callback(): StepCallback {
     const begin = () => {
-      if (this.#fitting) return;
+      if (this.#training) return;
       this.#beginStep();
       this.#stepped = true;
     };
-    const mask = () => {
-      if (this.#fitting) return;
+    const end = () => {
+      if (this.#training) return;
       this.#stepped = false;
+      this.#untrained?.restore();
+      this.pruner.show();
+    };
+    const mask = () => {
+      if (this.#training) return;
+      this.#stepped = false;
+      this.pruner.show();
       this.pruner.applyMasks();
     };
     return {
@@ -194,7 +222,7 @@ export class Pruned {
       onEpochBegin: async () => undefined,
       onEpochEnd: async () => mask(),
       onBatchBegin: async () => begin(),
-      onBatchEnd: async () => void (this.#stepped &&= this.#fitting),
+      onBatchEnd: async () => end(),
     };
   }
 
@@ -216,15 +244,22 @@ export class Pruned {
   }
 
   /**
-   * The finished model: a copy with masked weights and nothing of pruning, its sparsity verified. Training may go on
-   * with `p`; compiled if `p.model` is.
-   * @throws EspalierError SPARSITY_NOT_REACHED naming the layers that miss it (a warning with onUnreachedEnd 'warn')
+   * The finished model: a copy with masked weights and nothing of pruning. The copy itself is verified: its weights are
+   * finite, its zeros those declared, its answers those of `p.model`. Training may go on with `p`; compiled if
+   * `p.model` is.
+   * @throws EspalierError SPARSITY_NOT_REACHED naming the layers that miss it (a warning with onUnreachedEnd 'warn'),
+   *   TRAINING_FAILED for weights that are not finite, INVALID_MODEL for a layer that cannot be copied; `p` is as before
    */
   strip(): LayersModel {
-    return this.pruner.whileMasked(() => {
-      verifySparsity(this.pruner, this.options);
-      return copyModel(this.model);
-    });
+    this.pruner.show();
+    const copy = verifiedCopy(this.model, 'strip');
+    try {
+      verifySparsity(this.pruner, this.options, this.model, copy);
+      return copy;
+    } catch (error) {
+      copy.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -235,29 +270,108 @@ export class Pruned {
     await savePruning(this, dir);
   }
 
-  /** The model's methods are its own again; masks are dropped. The weights stay as they are. */
+  /** The model's methods are its own again; masks are dropped. The weights stay as they are, masked. */
   release(): void {
     unmarkPruned(this.#targets.map(({ layer }) => layer));
+    this.#pruner?.show();
+    this.#untrained?.restore();
+    this.#layerHooks.release();
     this.#hooks?.release();
+    this.#releaseStatistics?.();
     this.#epsilon?.restore();
     this.#pruner?.dispose();
   }
 
   #beginStep(): void {
     const pruner = this.pruner;
+    this.#checkFrozen();
+    this.#untrained?.leave();
     pruner.beginStep();
     if (!this.options.kerasEpsilon) return;
     const { optimizer } = this.model;
+    // A model inside of one that trains has no optimizer of its own.
+    if (!(optimizer as unknown)) return;
     if (this.#epsilon?.optimizer !== optimizer) this.#epsilon = KerasEpsilon.of(optimizer);
     this.#epsilon?.beginStep();
   }
 
-  async #during<T>(train: () => Promise<T>): Promise<T> {
-    this.#fitting = true;
+  /**
+   * A pruned layer computes. In a training step that is not ours a model around ours is trained, or one that shares its
+   * layers: it is pruned all the same, one step each time the weights were written to.
+   */
+  #onCall(training: boolean): void {
+    if (this.#training || this.#stepped) {
+      if (!training) this.#pruner?.show();
+      return;
+    }
+    if (!training) return this.#pruner?.show();
+    if (!this.#pruner) return this.#tellOfUnattached();
+    if (this.#elsewhere && !this.#pruner.updated) return;
+    if (!this.#elsewhere) {
+      this.#elsewhere = true;
+      const what = this.#model ? `model "${this.#model.name}"` : 'the pruned layers';
+      this.options.onWarning(
+        `${what}: another model trains it, or a loop without p.callback(); it is pruned all the same, one step a batch. Whether the schedule ends in ` +
+          'time is not checked then, and Adam adds its epsilon where tfjs does',
+      );
+    }
+    this.#beginStep();
+    // After the optimizer, which tfjs runs before anything else has its turn.
+    queueMicrotask(() => {
+      if (!this.#training) this.#pruner?.show();
+    });
+  }
+
+  #tellOfUnattached(): void {
+    if (this.#elsewhere) return;
+    this.#elsewhere = true;
+    this.options.onWarning(
+      `layers ${this.layers.join(', ')} are trained and not pruned: p.attach(model) tells the model that they are in`,
+    );
+  }
+
+  #leftNow(): string {
+    return this.pruner.weights.map((weight) => (weight.frozen() ? 1 : 0)).join('');
+  }
+
+  /** Frozen since it was last looked at: the same is told and refused as at the beginning. */
+  #checkFrozen(): void {
+    const now = this.#leftNow();
+    if (now === this.#left) return;
+    const grown = [...now].some((bit, i) => bit === '1' && this.#left[i] !== '1');
+    if (grown) {
+      requireFrozenSaid(frozenMisses(this.pruner, this.options));
+      const frozen = this.#model && describeFrozen(this.#model, this.pruner, this.options);
+      if (frozen) this.options.onWarning(frozen);
+    }
+    this.#left = now;
+  }
+
+  #requireFiniteLoss(loss: unknown, epoch: number | null): void {
+    if (typeof loss !== 'number' || Number.isFinite(loss)) return;
+    const { step } = this.pruner;
+    const where = epoch === null ? `step ${step}` : `epoch ${epoch + 1}, step ${step}`;
+    const [bad] = notFinite(this.model);
+    const weights = bad
+      ? `; layer "${bad.path}": its ${bad.key.split('/').at(-1)} has become NaN or infinite`
+      : '';
+    throw new EspalierError(
+      'TRAINING_FAILED',
+      `the loss is ${loss} in ${where}${weights}: look for NaN in the batch, or lower the learning rate`,
+      { parameter: 'loss', expected: 'a finite number', received: String(loss), step, epoch },
+    );
+  }
+
+  async #during<T>(distillation: Distillation | undefined, train: () => Promise<T>): Promise<T> {
+    const distiller = distillation === undefined ? null : new Distiller(this.model, distillation);
+    this.#training = true;
     try {
       return await train();
     } finally {
-      this.#fitting = false;
+      this.#training = false;
+      distiller?.release();
+      this.#untrained?.restore();
+      this.pruner.show();
       this.pruner.applyMasks();
     }
   }
@@ -265,10 +379,20 @@ export class Pruned {
   /** Ours comes first: who looks at the end of an epoch sees masked weights. */
   #callbacks(args: Pick<ModelFitArgs, 'callbacks' | 'yieldEvery'>): never {
     const tf = tensorflow();
+    const { pruner } = this;
+    let epoch = 0;
     const ours = {
+      onEpochBegin: async (at: number) => void (epoch = at),
       onBatchBegin: async () => this.#beginStep(),
-      onEpochEnd: async () => this.pruner.applyMasks(),
-      onTrainEnd: async () => this.pruner.applyMasks(),
+      onBatchEnd: async (_: number, logs?: Logs) => {
+        pruner.show();
+        this.#requireFiniteLoss(logs?.['loss'], epoch);
+      },
+      onEpochEnd: async () => {
+        pruner.applyMasks();
+        requireFinite(this.model, `epoch ${epoch + 1}, step ${pruner.step}`, { step: pruner.step, epoch });
+      },
+      onTrainEnd: async () => pruner.applyMasks(),
     };
     // tfjs takes either instances or plain objects, and the first decides: they are made instances here.
     const make = (callback: unknown) => {
@@ -287,6 +411,7 @@ export class Pruned {
       throw invalid('INVALID_ARGUMENT', 'model', expected, null);
     }
     this.#hooks!.refresh();
+    this.#checkFrozen();
     return this.#hooks!.own;
   }
 
@@ -296,12 +421,6 @@ export class Pruned {
     const [parameter, what] = isModel(taken) ? ['model', 'a model'] : [`layer "${taken.name}"`, 'a layer'];
     const expected = `${what} that is not being pruned already (p.release())`;
     throw invalid('INVALID_ARGUMENT', parameter, expected, taken.name);
-  }
-
-  #warnOfFrozen(): void {
-    const frozen = [...new Set(this.pruner.weights.filter((w) => w.frozen()).map((w) => w.layer))];
-    if (frozen.length > 0)
-      this.options.onWarning(`frozen layers keep their weights and are not pruned: ${frozen.join(', ')}`);
   }
 
   #checkEnd(stepsPerEpoch: number | null, args: { epochs?: number; initialEpoch?: number }): void {
@@ -315,9 +434,4 @@ export class Pruned {
     const epochs = Math.max(0, (args.epochs ?? 1) - (args.initialEpoch ?? 0));
     requireEnd(this.#targets, this.pruner.step + epochs * stepsPerEpoch, this.options);
   }
-}
-
-function listOf(callbacks: unknown): unknown[] {
-  if (callbacks === undefined || callbacks === null) return [];
-  return Array.isArray(callbacks) ? (callbacks as unknown[]) : [callbacks];
 }

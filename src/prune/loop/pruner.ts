@@ -6,7 +6,9 @@
  *   weights *= mask
  *
  * The optimizer then updates all weights, masked ones too, so that a weight may come back at the next update of the
- * masks. Masks live in TensorFlow as tensors and are applied there; only an update of the masks reads the weights.
+ * masks. Between steps the variables themselves hold masked weights, so whoever reads them, and however, sees the same;
+ * what the optimizer made of masked weights is kept aside where the next step's update of the masks asks for it.
+ * Masks live in TensorFlow as tensors and are applied there; only an update of the masks reads the weights.
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../../errors.js';
@@ -21,6 +23,7 @@ import {
 } from '../mask/mask.js';
 import type { ResolvedOptions } from './options.js';
 import { kthLargestMagnitude } from '../mask/select.js';
+import type { PruningSchedule } from '../schedule/schedule.js';
 import type { TargetWeight } from '../which/targets.js';
 import { tensorflow, type TF } from '../../tensorflow/of-the-caller.js';
 
@@ -52,17 +55,26 @@ export interface PrunedWeight extends TargetWeight {
   askedSparsity: number;
   /** The mask as a float32 tensor; null: all ones, so nothing to do. */
   tensor: Tensor | null;
+  /** What the optimizer left, masked weights too, while the variable shows masked ones; null: not needed. */
+  raw: Tensor | null;
+  /** The data that was in the variable when it was last masked or looked at: other data is a new update. */
+  seen: object | null;
+  /** Steps in which its masks were due while it was frozen. */
+  missed: number;
 }
 
 export class Pruner {
   readonly weights: PrunedWeight[];
   readonly #tf: TF = tensorflow();
-  readonly #scope: 'layer' | 'global';
+  readonly #options: Pick<ResolvedOptions, 'scope' | 'frozen' | 'onWarning'>;
   step = 0;
-  #raw: { weight: PrunedWeight; values: Tensor }[] | null = null;
+  #updated = false;
 
-  constructor(weights: readonly TargetWeight[], options: Pick<ResolvedOptions, 'scope' | 'keepZeros'>) {
-    this.#scope = options.scope;
+  constructor(
+    weights: readonly TargetWeight[],
+    options: Pick<ResolvedOptions, 'scope' | 'keepZeros' | 'frozen' | 'onWarning'>,
+  ) {
+    this.#options = options;
     this.weights = weights.map((weight) => ({
       ...weight,
       mask: null,
@@ -71,6 +83,9 @@ export class Pruner {
       asked: null,
       askedSparsity: 0,
       tensor: null,
+      raw: null,
+      seen: null,
+      missed: 0,
     }));
     if (options.keepZeros) {
       for (const weight of this.weights) {
@@ -80,49 +95,107 @@ export class Pruner {
     }
   }
 
-  /** One training step begins: masks are made anew if the schedule says so, then applied. */
-  beginStep(): void {
-    this.step += 1;
-    if (this.#scope === 'global') this.#updateGlobal();
-    else for (const weight of this.weights) this.#update(weight);
-    this.applyMasks();
+  /** Whether a weight is left as it is: frozen, and not to be pruned all the same. */
+  left(weight: PrunedWeight): boolean {
+    return this.#options.frozen !== 'prune' && weight.frozen();
   }
 
-  /** weights *= mask, in TensorFlow. A frozen layer keeps its weights. */
+  /** One training step begins: masks are made anew if the schedule says so, then applied. */
+  beginStep(): void {
+    for (const weight of this.weights) this.#showRaw(weight);
+    this.step += 1;
+    this.#tellOfThawed();
+    if (this.#options.scope === 'global') this.#updateGlobal();
+    else for (const weight of this.weights) this.#update(weight);
+    this.applyMasks();
+    this.#updated = false;
+  }
+
+  /** weights *= mask, in TensorFlow, for good. A frozen layer keeps its weights. */
   applyMasks(): void {
-    const tf = this.#tf;
-    for (const { variable, tensor, frozen } of this.weights) {
-      if (tensor === null || frozen()) continue;
+    for (const weight of this.weights) {
+      weight.raw?.dispose();
+      weight.raw = null;
+      this.#mask(weight);
+    }
+  }
+
+  /**
+   * After the optimizer: the variables hold masked weights from here on. What it made of them is kept where the next
+   * step makes masks anew. Does nothing where nothing has changed.
+   */
+  show(): void {
+    for (const weight of this.weights) {
+      if (dataOf(weight) === weight.seen) continue;
+      this.#updated = true;
+      weight.raw?.dispose();
+      const keep = weight.tensor !== null && !this.left(weight) && this.#dueNext(weight);
+      weight.raw = keep ? this.#tf.keep(this.#tf.clone(weight.variable.read())) : null;
+      this.#mask(weight);
+    }
+  }
+
+  /** Whether any weight was written to since the last step began. */
+  get updated(): boolean {
+    return this.#updated || this.weights.some((weight) => dataOf(weight) !== weight.seen);
+  }
+
+  /** Changes weights as the optimizer left them, such as by weight decay; masked weights are shown before and after. */
+  whileRaw(change: () => void): void {
+    for (const weight of this.weights) this.#showRaw(weight);
+    change();
+    this.show();
+  }
+
+  /** A weight as the optimizer left it: what a run that goes on needs. */
+  rawOf(weight: PrunedWeight): Tensor {
+    return weight.raw !== null && dataOf(weight) === weight.seen ? weight.raw : weight.variable.read();
+  }
+
+  /** Shows what the optimizer left, unless somebody wrote to the variable since. */
+  #showRaw(weight: PrunedWeight): void {
+    const { raw, variable } = weight;
+    if (raw === null) return;
+    if (dataOf(weight) === weight.seen) {
+      (variable.read() as Variable).assign(raw);
+      weight.seen = null;
+    }
+    raw.dispose();
+    weight.raw = null;
+  }
+
+  #mask(weight: PrunedWeight): void {
+    const { variable, tensor } = weight;
+    if (tensor !== null && !this.left(weight) && dataOf(weight) !== weight.seen) {
+      const tf = this.#tf;
       const weights = variable.read() as Variable;
       tf.tidy(() => weights.assign(tf.mul(weights, tensor)));
     }
+    weight.seen = dataOf(weight);
   }
 
-  /** Runs with masked weights and then puts back what the optimizer made of them: looking changes nothing. */
-  whileMasked<T>(look: () => T): T {
-    if (this.#raw !== null) return look();
-    const tf = this.#tf;
-    this.#raw = this.weights
-      .filter(({ tensor, frozen }) => tensor !== null && !frozen())
-      .map((weight) => ({ weight, values: tf.keep(tf.clone(weight.variable.read())) }));
-    const restore = () => {
-      for (const { weight, values } of this.#raw ?? []) {
-        (weight.variable.read() as Variable).assign(values);
-        values.dispose();
-      }
-      this.#raw = null;
-    };
-    let result: T;
-    try {
-      this.applyMasks();
-      result = look();
-    } catch (error) {
-      restore();
-      throw error;
-    }
-    if (result instanceof Promise) return result.finally(restore) as T;
-    restore();
-    return result;
+  /** Whether the next step makes this weight's masks anew. */
+  #dueNext({ options: { schedule, sparsityMByN, exact } }: PrunedWeight): boolean {
+    return sparsityMByN === null && this.#isDue(schedule, exact, this.step + 1);
+  }
+
+  /** A layer that was frozen while its masks were due, and is trained from here on. */
+  #tellOfThawed(): void {
+    const thawed = this.weights.filter((weight) => weight.missed > 0 && !this.left(weight));
+    if (thawed.length === 0) return;
+    for (const weight of thawed) weight.missed = 0;
+    const names = [...new Set(thawed.map(({ layer }) => layer))].join(', ');
+    const over = thawed.some((weight) => this.#lastUpdate(weight) < this.step);
+    this.#options.onWarning(
+      `step ${this.step}: ${names} ${over ? "was frozen while the schedule ran and is trained now: its masks are made no more, so it stays as dense as it is. Prune with a schedule that begins after it is unfrozen, or with frozen: 'prune'" : 'was frozen while masks were due and is pruned from now on: the sparsity of the schedule comes at once'}`,
+    );
+  }
+
+  #lastUpdate({ options: { schedule, sparsityMByN, exact } }: PrunedWeight): number {
+    if (sparsityMByN) return 1;
+    return exact && schedule.endStep !== -1
+      ? Math.max(schedule.endStep, schedule.lastUpdateStep)
+      : schedule.lastUpdateStep;
   }
 
   state(): PruningState {
@@ -155,22 +228,26 @@ export class Pruner {
     for (const weight of this.weights) {
       weight.tensor?.dispose();
       weight.tensor = null;
+      weight.raw?.dispose();
+      weight.raw = null;
     }
   }
 
   #update(weight: PrunedWeight): void {
     const { schedule, sparsityMByN, blockSize, exact } = weight.options;
-    if (weight.frozen()) return;
+    if (sparsityMByN ? this.step !== 1 : !this.#isDue(schedule, exact, this.step)) return;
+    if (this.left(weight)) {
+      weight.missed += 1;
+      return;
+    }
     if (sparsityMByN) {
-      if (this.step !== 1) return;
       const [m, n] = sparsityMByN;
       this.#assign(weight, mByNMask(this.#read(weight), weight.shape, m, n));
       weight.asked = weight.kept;
       weight.askedSparsity = m / n;
       return;
     }
-    const sparsity = this.#due(schedule, exact);
-    if (sparsity === null) return;
+    const sparsity = this.#sparsity(schedule);
     this.#assign(weight, magnitudeMask(this.#read(weight), weight.shape, sparsity, weight.options));
     weight.asked = keptCount(unitsOf(weight.shape, blockSize), sparsity);
     weight.askedSparsity = sparsity;
@@ -178,10 +255,12 @@ export class Pruner {
 
   /** One threshold for all weights together; each keeps its largest at least, so that no layer dies. */
   #updateGlobal(): void {
-    const weights = this.weights.filter(({ frozen }) => !frozen());
-    const options = weights[0]?.options;
-    const sparsity = options ? this.#due(options.schedule, options.exact) : null;
-    if (!options || sparsity === null) return;
+    const options = this.weights[0]?.options;
+    if (!options || !this.#isDue(options.schedule, options.exact, this.step)) return;
+    const weights = this.weights.filter((weight) => !this.left(weight));
+    for (const weight of this.weights) if (this.left(weight)) weight.missed += 1;
+    if (weights.length === 0) return;
+    const sparsity = this.#sparsity(options.schedule);
     const total = weights.reduce((sum, { size }) => sum + size, 0);
     const all = new Float32Array(total);
     let at = 0;
@@ -203,12 +282,15 @@ export class Pruner {
     }
   }
 
-  /** The sparsity of this step's update, or null without one. Exact pruning updates at the first and last step too. */
-  #due(schedule: TargetWeight['options']['schedule'], exact: boolean): number | null {
-    const { shouldPrune, sparsity } = schedule.at(this.step);
+  /** Whether masks are made in a step. Exact pruning makes them at the first and last step of the schedule too. */
+  #isDue(schedule: PruningSchedule, exact: boolean, step: number): boolean {
     const { beginStep, endStep } = schedule;
-    const edge = exact && endStep !== -1 && (this.step === beginStep || this.step === endStep) && endStep > 0;
-    if (!shouldPrune && !(edge && schedule.lastUpdateStep > 0)) return null;
+    const edge = exact && endStep !== -1 && (step === beginStep || step === endStep) && endStep > 0;
+    return schedule.at(step).shouldPrune || (edge && schedule.lastUpdateStep > 0);
+  }
+
+  #sparsity(schedule: PruningSchedule): number {
+    const { sparsity } = schedule.at(this.step);
     if (!(sparsity >= 0 && sparsity <= 1)) {
       const expected = `a sparsity in [0, 1] in step ${this.step}`;
       throw invalid('INVALID_ARGUMENT', 'schedule', expected, sparsity);
@@ -236,7 +318,14 @@ export class Pruner {
     weight.mask = ones ? null : mask;
     weight.kept = kept;
     weight.threshold = threshold;
+    // Whatever the variable holds was masked by another mask.
+    weight.seen = null;
   }
+}
+
+/** What tfjs knows a variable's values by; each update gives it others. */
+function dataOf({ variable }: PrunedWeight): object {
+  return variable.read().dataId;
 }
 
 function indexOfLargest(values: Float32Array): number {

@@ -1,8 +1,9 @@
 /** Early stopping and best-model keeping that know the schedule. */
-import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
-import type { Pruner } from './pruner.js';
-import type { PrunedWeight } from './pruner.js';
+import type { LayersModel, Tensor, Variable } from '@tensorflow/tfjs-node';
+import { invalid, requireKeys } from '../../errors.js';
+import { directionOf } from './directions.js';
+import type { PrunedWeight, Pruner } from './pruner.js';
+import { namedVariables } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
 export interface EarlyStoppingOptions {
@@ -12,7 +13,7 @@ export interface EarlyStoppingOptions {
   patience?: number;
   /** An improvement is at least this large. Default 0. */
   minDelta?: number;
-  /** Default 'max' for names with "acc", else 'min'. */
+  /** Which way is better. Default: what is known of the metric by its name; needed where nothing is. */
   mode?: 'min' | 'max';
   /** At the end the weights of the best epoch come back. Default true. */
   restoreBest?: boolean;
@@ -27,9 +28,10 @@ export function finalStep({ options }: PrunedWeight): number {
 }
 
 /** Whether every weight has had the last update of its masks. */
-export function targetReached({ step, weights }: Pruner): boolean {
+export function targetReached(pruner: Pruner): boolean {
+  const { step, weights } = pruner;
   return weights.every((weight) => {
-    if (weight.frozen()) return true;
+    if (pruner.left(weight)) return true;
     const endless = weight.options.schedule.lastUpdateStep === Infinity && !weight.options.sparsityMByN;
     return endless ? weight.asked !== null : step >= finalStep(weight);
   });
@@ -43,7 +45,7 @@ export class SparsityEarlyStopping {
   readonly #pruner: () => Pruner;
   readonly #model: () => LayersModel;
   readonly #options: Required<EarlyStoppingOptions>;
-  #best: { value: number; epoch: number; weights: Tensor[] } | null = null;
+  #best: { value: number; epoch: number; weights: [Variable, Tensor][] } | null = null;
   #waited = 0;
   #trainee: { stopTraining: boolean } | null = null;
   /** The epoch in which training was stopped, or null. */
@@ -51,8 +53,16 @@ export class SparsityEarlyStopping {
 
   /** @internal */
   constructor(model: () => LayersModel, pruner: () => Pruner, options: EarlyStoppingOptions = {}) {
+    requireKeys('options', options, ['monitor', 'patience', 'minDelta', 'mode', 'restoreBest']);
     const { monitor = 'val_loss', patience = 5, minDelta = 0, restoreBest = true } = options;
-    const mode = options.mode ?? (monitor.includes('acc') ? 'max' : 'min');
+    if (typeof monitor !== 'string') {
+      throw invalid('INVALID_ARGUMENT', 'monitor', 'the name of a number in the logs', monitor);
+    }
+    const { mode = directionOf(monitor) } = options;
+    if (mode === null) {
+      const expected = `'min' or 'max', as it is not known whether a greater "${monitor}" is better`;
+      throw invalid('INVALID_ARGUMENT', 'mode', expected, options.mode);
+    }
     if (typeof patience !== 'number' || !(patience >= 0)) {
       throw invalid('INVALID_ARGUMENT', 'patience', 'a number >= 0', patience);
     }
@@ -91,12 +101,14 @@ export class SparsityEarlyStopping {
       this.#best === null ? Infinity : mode === 'min' ? this.#best.value - value : value - this.#best.value;
     if (gain > minDelta && !Number.isNaN(value)) {
       const tf = tensorflow();
-      tf.dispose(this.#best?.weights ?? []);
-      const weights = restoreBest
-        ? this.#model()
-            .getWeights()
-            .map((w) => tf.keep(w.clone()))
-        : [];
+      this.#forget();
+      // By variable: the order of getWeights changes where layers are frozen in between.
+      const weights = (restoreBest ? namedVariables(this.#model()) : []).map(
+        ({ variable }): [Variable, Tensor] => {
+          const now = variable.read() as Variable;
+          return [now, tf.keep(tf.clone(now))];
+        },
+      );
       this.#best = { value, epoch, weights };
       this.#waited = 0;
     } else if (++this.#waited > patience) {
@@ -106,10 +118,11 @@ export class SparsityEarlyStopping {
   }
 
   async onTrainEnd(): Promise<void> {
-    if (this.#best?.weights.length) {
-      this.#model().setWeights(this.#best.weights);
-      tensorflow().dispose(this.#best.weights);
-      this.#best.weights = [];
-    }
+    for (const [variable, best] of this.#best?.weights ?? []) variable.assign(best);
+    this.#forget();
+  }
+
+  #forget(): void {
+    for (const [, weights] of this.#best?.weights.splice(0) ?? []) weights.dispose();
   }
 }

@@ -3,7 +3,7 @@
  * functions of the weights, in Keras layout, row-major.
  */
 import { types } from 'node:util';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { expandBlocks, poolBlocks, type BlockPooling, type BlockSize } from './block.js';
 import { kthLargestMagnitude } from './select.js';
 
@@ -55,6 +55,8 @@ export function magnitudeMask(
   options: MaskOptions = {},
 ): Mask {
   requireWeights(weights, shape);
+  // Layers' own options have a schedule and more besides.
+  requireKeys('options', options, ['blockSize', 'blockPooling', 'exact', 'schedule', 'sparsityMByN']);
   if (typeof sparsity !== 'number' || !(sparsity >= 0 && sparsity <= 1)) {
     throw invalid('INVALID_ARGUMENT', 'sparsity', 'a number in [0, 1]', sparsity);
   }

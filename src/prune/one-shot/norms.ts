@@ -3,7 +3,7 @@ import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../../errors.js';
 import type { Network } from '../../network/types.js';
 import { runReference, type Arr } from '../../reference/index.js';
-import type { Layer } from '../which/registry.js';
+import type { Layer } from '../../tensorflow/layer-tree.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
 /** By layer: the squared norm of each input channel over all calibration samples (and positions). */

@@ -1,6 +1,6 @@
 /** Pruning in one step, without training: for networks that come without their training data. */
-import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import type { LayersModel, Tensor, Variable } from '@tensorflow/tfjs-node';
+import { invalid, requireKeys } from '../../errors.js';
 import type { Layer as NetworkLayer, Network } from '../../network/types.js';
 import type { Arr } from '../../reference/index.js';
 import {
@@ -13,11 +13,13 @@ import {
   type MaskOptions,
 } from '../mask/mask.js';
 import { normsOfModel, normsOfNetwork, type Norms } from './norms.js';
-import { requireMaskable, resolveLayer, resolveOptions } from '../loop/options.js';
-import { isModel, prunableWeightNames } from '../which/registry.js';
+import { requireFrozenSaid, type FrozenMiss } from '../loop/frozen.js';
+import { requireMaskable, resolveFrozen, resolveLayer, resolveOptions } from '../loop/options.js';
+import { requireFinite, sparsityOf, verifiedCopy } from '../loop/strip.js';
+import { isModel } from '../../tensorflow/layer-tree.js';
+import { prunableWeightNames } from '../which/registry.js';
 import { kthLargestMagnitude } from '../mask/select.js';
-import { copyModel } from '../loop/strip.js';
-import { findTargets, weightsOf } from '../which/targets.js';
+import { findTargets, weightsOf, type Target } from '../which/targets.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
 export interface OneShotOptions extends Omit<MaskOptions, 'exact'> {
@@ -42,10 +44,30 @@ export interface OneShotOptions extends Omit<MaskOptions, 'exact'> {
   sparsityMByN?: readonly [number, number];
   /** Names of layers to leave dense. */
   skip?: readonly string[];
+  /**
+   * Frozen layers (in Keras's sense): 'prune' prunes them all the same, 'keep' leaves them as they are. By default
+   * pruning that would miss its sparsity because of them is refused.
+   */
+  frozen?: 'prune' | 'keep';
 }
 
-interface Settings extends Omit<OneShotOptions, 'method' | 'skip' | 'scope'> {
+const OPTIONS = [
+  ...[
+    'sparsity',
+    'method',
+    'calibration',
+    'scope',
+    'blockSize',
+    'blockPooling',
+    'sparsityMByN',
+    'skip',
+    'frozen',
+  ],
+];
+
+interface Settings extends Omit<OneShotOptions, 'method' | 'skip' | 'scope' | 'frozen'> {
   wanda: boolean;
+  frozen: 'prune' | 'keep' | null;
   skip: readonly string[];
   scope: 'layer' | 'global';
 }
@@ -55,16 +77,19 @@ interface Weight {
   name: string;
   shape: readonly number[];
   values: Float32Array;
+  frozen: boolean;
 }
 
 /**
  * A pruned copy of the model or network; what is given stays as it is. Magnitudes are compared within a weight, exactly
  * the asked count is kept. With 'wanda' (Sun et al. 2023, arXiv:2306.11695) the score is |w| · ‖x‖₂, where x is the
  * input channel over all calibration samples, and the weights of each output are compared with one another; embeddings,
- * recurrent and pointwise kernels, which do not meet the layer's input, go by magnitude.
+ * recurrent and pointwise kernels, which do not meet the layer's input, go by magnitude. A copy of a LayersModel is
+ * verified before it is pruned (its answers are those of the model), and its zeros after.
  *
  * @param model a tfjs LayersModel, or a Network as espalier imports it
- * @throws EspalierError INVALID_ARGUMENT, UNSUPPORTED_LAYER
+ * @throws EspalierError INVALID_ARGUMENT, UNSUPPORTED_LAYER; INVALID_INPUT or TRAINING_FAILED for weights that are not
+ *   finite
  */
 export function pruneOneShot(model: LayersModel, options: OneShotOptions): LayersModel;
 export function pruneOneShot(model: Network, options: OneShotOptions): Network;
@@ -81,6 +106,7 @@ function resolve(options: OneShotOptions): Settings {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object with sparsity', options);
   }
+  requireKeys('options', options, OPTIONS);
   const { calibration, skip = [], scope = 'layer', sparsityMByN } = options;
   const method = options.method ?? (calibration === undefined ? 'magnitude' : 'wanda');
   if (method !== 'magnitude' && method !== 'wanda' && method !== 'activation-aware') {
@@ -99,32 +125,53 @@ function resolve(options: OneShotOptions): Settings {
   if (sparsityMByN && options.sparsity !== undefined) {
     throw invalid('INVALID_ARGUMENT', 'sparsity', 'nothing besides sparsityMByN', options.sparsity);
   }
-  return { ...options, wanda, skip, scope };
+  return { ...options, wanda, skip, scope, frozen: resolveFrozen(options.frozen) };
 }
 
-const masksOf = ({ blockSize, blockPooling, sparsityMByN }: OneShotOptions) => ({
+const masksOf = ({
+  blockSize,
+  blockPooling,
+  sparsityMByN,
+}: Pick<OneShotOptions, 'blockSize' | 'blockPooling' | 'sparsityMByN'>) => ({
   ...(blockSize && { blockSize }),
   ...(blockPooling && { blockPooling }),
   ...(sparsityMByN && { sparsityMByN }),
 });
 
 function pruneModel(model: LayersModel, settings: Settings): LayersModel {
-  const tf = tensorflow();
-  const copy = copyModel(model);
   const perLayer = Object.fromEntries(settings.skip.map((name) => [name, false as const]));
-  const targets = findTargets(copy, resolveOptions({ perLayer }));
-  const found = weightsOf(targets);
-  const weights = found.map(({ layer, name, shape, variable }) => ({
-    ...{ layer, name, shape, values: variable.read().dataSync().slice() as Float32Array },
+  const options = resolveOptions({ perLayer });
+  for (const { layer, name, variable } of weightsOf(findTargets(model, options), model)) {
+    requireNoNaN(`${layer}/${name}`, variable.read().dataSync() as Float32Array);
+  }
+  const copy = verifiedCopy(model, 'one-shot');
+  try {
+    pruneCopy(copy, findTargets(copy, options), settings);
+    return copy;
+  } catch (error) {
+    copy.dispose();
+    throw error;
+  }
+}
+
+function pruneCopy(copy: LayersModel, targets: Target[], settings: Settings): void {
+  const tf = tensorflow();
+  const found = weightsOf(targets, copy);
+  const weights = found.map(({ layer, name, shape, variable, frozen }) => ({
+    ...{ layer, name, shape, values: variable.read().dataSync().slice() as Float32Array, frozen: frozen() },
   }));
   const norms = settings.wanda ? normsOfModel(copy, targets, settings.calibration as Tensor) : null;
   const names = targets.map(({ path }) => path);
   masksFor(weights, names, settings, norms).forEach((mask, i) => {
     if (mask === null) return;
-    const { variable, shape } = found[i]!;
-    tf.tidy(() => void variable.write(tf.tensor(masked(weights[i]!.values, mask), shape)));
+    const { variable, shape, layer, name } = found[i]!;
+    const values = masked(weights[i]!.values, mask);
+    tf.tidy(() => void (variable.read() as Variable).assign(tf.tensor(values, shape)));
+    const asked = mask.reduce((sum, bit) => sum + 1 - bit, 0);
+    const zeros = Math.round(sparsityOf(variable) * mask.length);
+    if (zeros < asked) throw invalid('INVALID_MODEL', `${layer}/${name}`, `${asked} zeros`, zeros);
   });
-  return copy;
+  requireFinite(copy, 'one-shot');
 }
 
 function pruneNetwork(network: Network, settings: Settings): Network {
@@ -134,7 +181,8 @@ function pruneNetwork(network: Network, settings: Settings): Network {
   const weights = named.flatMap((layer) =>
     prunableWeightNames(layer.kind)!.flatMap((name) => {
       const tensor = layer.weights[name];
-      return tensor ? [{ layer: layer.name, name, shape: tensor.shape, values: tensor.data }] : [];
+      const frozen = layer.training?.trainable === false;
+      return tensor ? [{ layer: layer.name, name, shape: tensor.shape, values: tensor.data, frozen }] : [];
     }),
   );
   const norms = settings.wanda ? normsOfNetwork(network, settings.calibration as readonly Arr[]) : null;
@@ -162,12 +210,32 @@ function masksFor(
   norms: Norms | null,
 ): (Uint8Array | null)[] {
   for (const { layer, name, values } of weights) requireNoNaN(`${layer}/${name}`, values);
-  if (settings.scope === 'global') return globalMasks(weights, sparsities(settings.sparsity, names)('')!);
   const { sparsityMByN } = settings;
-  const sparsityOf = sparsityMByN ? () => 0 : sparsities(settings.sparsity, names);
+  const asked = sparsities(sparsityMByN ? 0 : settings.sparsity, names);
+  requireFrozenSaid(settings.frozen === null ? missesOf(weights, settings, asked) : []);
+  const left = ({ frozen }: Weight) => frozen && settings.frozen !== 'prune';
+  if (settings.scope === 'global') {
+    const some = weights.filter((weight) => !left(weight));
+    const masks = some.length > 0 ? globalMasks(some, asked('')!) : [];
+    return weights.map((weight) => (left(weight) ? null : masks[some.indexOf(weight)]!));
+  }
   return weights.map((weight) => {
-    const sparsity = sparsityOf(weight.layer);
+    const sparsity = left(weight) ? null : asked(weight.layer);
     return sparsity === null ? null : maskFor(weight, sparsity, settings, norms?.get(weight.layer));
+  });
+}
+
+/** Frozen weights that have fewer zeros than they are to get. */
+function missesOf(
+  weights: readonly Weight[],
+  { sparsityMByN }: Settings,
+  asked: (name: string) => number | null,
+): FrozenMiss[] {
+  return weights.flatMap(({ layer, values, frozen }) => {
+    const wanted = sparsityMByN ? sparsityMByN[0] / sparsityMByN[1] : asked(layer);
+    const present = values.reduce((sum, value) => sum + (value === 0 ? 1 : 0), 0) / values.length;
+    const misses = frozen && wanted !== null && present < wanted - 0.5 / values.length;
+    return misses ? [{ layer, present, asked: wanted }] : [];
   });
 }
 

@@ -1,9 +1,9 @@
 /** How much each layer minds being pruned, and what sparsities follow from that under a budget. */
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { magnitudeMask } from '../mask/mask.js';
-import { resolveOptions } from '../loop/options.js';
-import { isModel } from '../which/registry.js';
+import { resolveFrozen, resolveOptions } from '../loop/options.js';
+import { isModel } from '../../tensorflow/layer-tree.js';
 import { findTargets, layerPaths, weightsOf } from '../which/targets.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
@@ -45,6 +45,8 @@ export interface ScanOptions {
   /** Layers to try; default all that can be pruned. */
   layers?: readonly string[];
   budget?: Budget;
+  /** 'keep' leaves frozen layers out, as a run with it would; 'prune' tries them too. Default 'prune'. */
+  frozen?: 'prune' | 'keep';
 }
 
 /**
@@ -53,7 +55,9 @@ export interface ScanOptions {
  */
 export async function sensitivityScan(model: LayersModel, options: ScanOptions): Promise<SensitivityReport> {
   if (!isModel(model)) throw invalid('INVALID_ARGUMENT', 'model', 'a LayersModel', model);
+  requireKeys('options', options, ['evaluate', 'sparsities', 'layers', 'budget', 'frozen']);
   const { evaluate, budget } = options;
+  const keep = resolveFrozen(options.frozen) === 'keep';
   const sparsities: readonly number[] = options.sparsities ?? [0.3, 0.5, 0.7, 0.8, 0.9, 0.95];
   if (typeof evaluate !== 'function') throw invalid('INVALID_ARGUMENT', 'evaluate', 'a function', evaluate);
   const listed: unknown = sparsities; // Array.isArray would make it any[]
@@ -69,7 +73,8 @@ export async function sensitivityScan(model: LayersModel, options: ScanOptions):
     throw invalid('INVALID_ARGUMENT', 'layers', `names among ${all.join(', ')}`, strange);
   const left = options.layers ? all.filter((path) => !options.layers!.includes(path)) : [];
   const perLayer = Object.fromEntries(left.map((path) => [path, false as const]));
-  const weights = weightsOf(findTargets(model, resolveOptions({ perLayer })));
+  const found = weightsOf(findTargets(model, resolveOptions({ perLayer })), model);
+  const weights = found.filter((weight) => !(keep && weight.frozen()));
   const wanted = [...new Set(weights.map(({ layer }) => layer))];
   const measure = async () => {
     const error: unknown = await evaluate(model);
@@ -125,6 +130,7 @@ export function proposeSparsities(
   layers: readonly Sensitivity[],
   budget: Budget,
 ): Record<string, number> {
+  requireKeys('budget', budget, ['sparsity', 'size', 'error', 'latency', 'cost']);
   const { sparsity, size: bytes, error, latency, cost } = budget;
   if ([sparsity, bytes, error, latency].filter((given) => given !== undefined).length !== 1) {
     throw invalid('INVALID_ARGUMENT', 'budget', 'one of sparsity, size, error, latency', budget);

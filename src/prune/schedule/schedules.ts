@@ -14,11 +14,14 @@ import {
   type ScheduleStep,
 } from './schedule.js';
 
+const RAMP = ['initialSparsity', 'finalSparsity', 'endStep'];
+
 export type RampOptions = Omit<PolynomialDecayOptions, 'power'>;
 
 /** `PolynomialDecay` of power 1: the same number of weights goes in each update. */
 export class LinearSchedule extends PolynomialDecay {
   constructor(options: RampOptions) {
+    requireOptions(new.target === LinearSchedule, options, RAMP, []);
     super({ ...options, power: 1 });
   }
 }
@@ -26,6 +29,7 @@ export class LinearSchedule extends PolynomialDecay {
 /** `PolynomialDecay` of power 3, the "cubic" or "AGP" schedule of Zhu and Gupta 2017. */
 export class CubicSchedule extends PolynomialDecay {
   constructor(options: RampOptions) {
+    requireOptions(new.target === CubicSchedule, options, RAMP, []);
     super({ ...options, power: 3 });
   }
 }

@@ -1,5 +1,5 @@
 /** What a schedule does over a run of so many steps, and every trap it could fall into: pure, before anything trains. */
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import { PruningSchedule } from './schedule.js';
 
 export interface PlannedUpdate {
@@ -50,6 +50,14 @@ export interface RunFacts {
   denseLearningRate?: number;
 }
 
+const RUN_FACTS = {
+  steps: true,
+  stepsPerEpoch: true,
+  earlyStoppingPatience: true,
+  learningRate: true,
+  denseLearningRate: true,
+} satisfies Record<keyof RunFacts, true>;
+
 /** @throws EspalierError INVALID_ARGUMENT unless steps is an integer >= 0 */
 export function planSchedule(schedule: PruningSchedule, steps: number): SchedulePlan {
   if (!isSchedule(schedule)) throw invalid('INVALID_ARGUMENT', 'schedule', 'a PruningSchedule', schedule);
@@ -87,8 +95,6 @@ interface Course {
   last: PlannedUpdate | undefined;
 }
 
-const percentText = (sparsity: number) => `${+(100 * sparsity).toFixed(2)} %`;
-
 /** Each trap with its rule: the message where the run is near it, undefined where it is not. Errors come first. */
 const TRAPS: readonly [Trap['severity'], TrapCode, (course: Course) => string | undefined][] = [
   [
@@ -108,7 +114,7 @@ const TRAPS: readonly [Trap['severity'], TrapCode, (course: Course) => string | 
     ({ plan: { reachesEnd, steps, finalSparsity, target }, schedule: { beginStep, endStep } }) => {
       if (reachesEnd) return undefined;
       const name = endStep === -1 ? `beginStep ${beginStep}` : `endStep ${endStep}`;
-      return `${name} is not reached in ${steps} steps: sparsity ends at ${percentText(finalSparsity)} instead of ${percentText(target)}; train longer or set endStep to at most ${steps}`;
+      return `${name} is not reached in ${steps} steps: sparsity ends at ${insteadOf(finalSparsity, target)}; train longer or set endStep to at most ${steps}`;
     },
   ],
   [
@@ -132,7 +138,7 @@ const TRAPS: readonly [Trap['severity'], TrapCode, (course: Course) => string | 
     'LAST_UPDATE_MISSES_END',
     ({ plan: { reachesEnd, target }, schedule: { frequency }, last }) =>
       reachesEnd && last && last.sparsity < target - 1e-6
-        ? `the last update, in step ${last.step}, leaves ${percentText(last.sparsity)} instead of ${percentText(target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`
+        ? `the last update, in step ${last.step}, leaves ${insteadOf(last.sparsity, target)}, as frequency ${frequency} does not divide endStep - beginStep; choose one that does, or exact: true, which always updates at the end`
         : undefined,
   ],
   [
@@ -183,6 +189,7 @@ const TRAPS: readonly [Trap['severity'], TrapCode, (course: Course) => string | 
  */
 export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts): Trap[] {
   const facts: RunFacts = typeof run === 'number' ? { steps: run } : run;
+  requireKeys('run', facts, RUN_FACTS);
   const plan = planSchedule(schedule, facts.steps);
   const course: Course = { plan, schedule, facts, last: plan.updates.at(-1) };
   return TRAPS.flatMap(([severity, code, near]) => {
@@ -191,12 +198,28 @@ export function checkSchedule(schedule: PruningSchedule, run: number | RunFacts)
   });
 }
 
+/** Two shares in percent, with as many digits as tell them apart. */
+export function percents(a: number, b: number): [string, string] {
+  for (let digits = 2; ; digits++) {
+    const [x, y] = [a, b].map((share) => `${+(100 * share).toFixed(digits)} %`) as [string, string];
+    if (x !== y || digits > 10) return [x, y];
+  }
+}
+
+/** "49.998 % instead of 50 %"; where both are the same, that the target is there before the end. */
+function insteadOf(is: number, wanted: number): string {
+  const [a, b] = percents(is, wanted);
+  return a === b ? `${a}, which is the target already` : `${a} instead of ${b}`;
+}
+
 function firstUpdate({ beginStep, frequency }: PruningSchedule): number {
   return beginStep >= 1 ? beginStep : frequency;
 }
 
 /** Sparsity over the steps as a chart of text lines, at most `width` columns wide; for `--dry-run`. */
-export function drawSchedule(plan: SchedulePlan, { width = 60, height = 8 } = {}): string {
+export function drawSchedule(plan: SchedulePlan, options: { width?: number; height?: number } = {}): string {
+  requireKeys('options', options, ['width', 'height']);
+  const { width = 60, height = 8 } = options;
   const { steps, updates } = plan;
   const columns = Math.max(1, Math.min(width, steps));
   const levels: number[] = [];

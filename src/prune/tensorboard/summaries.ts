@@ -1,9 +1,9 @@
 /** Pruning in TensorBoard: tfmot's `PruningSummaries`, and what it lacks. */
 import { join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
-import { EspalierError, invalid } from '../../errors.js';
-import { prunedOf } from '../loop/hooks.js';
+import { EspalierError, invalid, requireKeys } from '../../errors.js';
 import type { Pruned } from '../loop/pruned.js';
+import { prunedOf } from '../loop/taken.js';
 import { writeScalar, type SummaryWriter } from './scalar-summary.js';
 import { tensorflow } from '../../tensorflow/of-the-caller.js';
 
@@ -41,6 +41,7 @@ export class PruningSummaries {
   /** @throws EspalierError INVALID_ARGUMENT; TENSORFLOW_MISSING without tfjs-node, which has the writer */
   constructor(options: SummariesOptions | string, more: Omit<SummariesOptions, 'logDir'> = {}) {
     const given = typeof options === 'object' && options !== null ? options : { logDir: options, ...more };
+    requireKeys('options', given, ['logDir', 'updateFreq', 'histograms']);
     const { logDir, updateFreq = 'epoch', histograms = true } = given;
     if (typeof logDir !== 'string' || logDir === '') {
       throw invalid('INVALID_ARGUMENT', 'logDir', 'a non-empty string', logDir);
@@ -60,7 +61,7 @@ export class PruningSummaries {
   }
 
   setModel(model: unknown): void {
-    this.#pruned = prunedOf(model as LayersModel);
+    this.#pruned = prunedOf(model as LayersModel) as Pruned | null;
     if (!this.#pruned)
       throw invalid('INVALID_ARGUMENT', 'model', 'a model given to pruneLowMagnitude', model);
   }

@@ -2,9 +2,9 @@
 import { PROGRAM_VERSION, type Program } from '../../program/program.js';
 import { addon } from '../../engine/find.js';
 import { addonOptions } from '../../engine/options.js';
-import { invalid } from '../../errors.js';
+import { invalid, requireKeys } from '../../errors.js';
 import type { PruningPolicy } from './policy.js';
-import { isModel, type Layer } from './registry.js';
+import { isModel, type Layer } from '../../tensorflow/layer-tree.js';
 import { layerPaths } from './targets.js';
 
 export interface LatencyOptions {
@@ -45,7 +45,9 @@ export class PruneForLatency implements PruningPolicy {
   readonly #known = new Map<string, { ns: number; denseNs: number; layout: string }>();
 
   /** @throws EspalierError INVALID_ARGUMENT */
-  constructor({ sparsity = 0.9, batch = 1, gain = 0.05 }: LatencyOptions = {}) {
+  constructor(options: LatencyOptions = {}) {
+    requireKeys('options', options, ['sparsity', 'batch', 'gain']);
+    const { sparsity = 0.9, batch = 1, gain = 0.05 } = options;
     if (typeof sparsity !== 'number' || !(sparsity >= 0 && sparsity < 1)) {
       throw invalid('INVALID_ARGUMENT', 'sparsity', 'a number in [0, 1)', sparsity);
     }

@@ -1,9 +1,11 @@
-/** Which weights of which layers are pruned: tfmot's registry (`prune_registry.py`), for the layers tfjs has. */
-import type { layers } from '@tensorflow/tfjs-node';
+/**
+ * Which weights of which layers are pruned: tfmot's registry (`prune_registry.py`), for the layers tfjs has. Past tfmot,
+ * wrappers (Bidirectional, TimeDistributed) are pruned by what they wrap, and layers that hold nothing to prune, which
+ * tfmot refuses, are passed over.
+ */
 import { EspalierError, invalid } from '../../errors.js';
+import { isModel, partsOf, type Layer } from '../../tensorflow/layer-tree.js';
 import type { LayerVariable } from '../../tensorflow/of-the-caller.js';
-
-export type Layer = layers.Layer;
 
 /**
  * A layer of one's own that is pruned: it returns the weights (of `addWeight`) that get masks. Any layer or RNN cell
@@ -46,6 +48,13 @@ const BARE = new Set(
    MaxPooling3D`.split(/\s+/),
 );
 
+/** Layers with nothing to prune that tfmot refuses: numbers by place or by category, as biases are. */
+const PASSED = new Set(
+  `PReLU Rescaling Normalization CategoryEncoding CenterCrop Resizing RandomWidth UnitNormalization InputLayer`.split(
+    ' ',
+  ),
+);
+
 const RNNS = new Set(['GRU', 'LSTM', 'SimpleRNN', 'RNN']);
 const CELLS = new Set(['GRUCell', 'LSTMCell', 'SimpleRNNCell']);
 const CELL_WEIGHTS = [
@@ -64,20 +73,12 @@ export function isPrunableLayer(layer: unknown): layer is PrunableLayer {
   return typeof (layer as PrunableLayer | null)?.getPrunableWeights === 'function';
 }
 
-export function isLayer(value: unknown): value is Layer {
-  const layer = value as Layer | null;
-  return (
-    typeof layer?.getClassName === 'function' && typeof layer.getWeights === 'function' && 'name' in layer
-  );
-}
-
-/** A Sequential or functional model, which is a layer too. */
-export function isModel(value: unknown): value is Layer & { layers: Layer[] } {
-  return isLayer(value) && Array.isArray((value as { layers?: unknown }).layers);
-}
-
-/** Throws UNSUPPORTED_LAYER with the layer's name where tfmot would raise. Works on unbuilt layers too. */
-export function requireSupported(layer: Layer, name = layer.name): void {
+/**
+ * Throws UNSUPPORTED_LAYER with the layer's name where something in it might be pruned and nobody tells what. Works on
+ * unbuilt layers too.
+ * @param asked the layer itself was given to be pruned: then one with nothing to prune is refused, as in tfmot
+ */
+export function requireSupported(layer: Layer, name = layer.name, asked = false): void {
   const className = layer.getClassName();
   if (isPrunableLayer(layer) || Object.hasOwn(WEIGHTS, className) || BARE.has(className)) return;
   if (RNNS.has(className)) {
@@ -88,7 +89,16 @@ export function requireSupported(layer: Layer, name = layer.name): void {
     }
     return;
   }
-  throw unsupported(name, className);
+  const inside = insideOf(layer);
+  for (const [part, inner] of inside) requireSupported(inner, `${name}/${part}`, asked);
+  if (inside.length > 0) return;
+  const matrices = layer.weights.some(({ shape }) => shape.length > 1);
+  if (asked || (matrices && !PASSED.has(className))) throw unsupported(name, className);
+}
+
+/** What a wrapper wraps, or the layers of a model that is wrapped. */
+function insideOf(layer: Layer): [string, Layer][] {
+  return isModel(layer) ? layer.layers.map((inner) => [inner.name, inner]) : partsOf(layer);
 }
 
 function unsupported(name: string, kind: string): EspalierError {
@@ -105,7 +115,7 @@ function cellsOf(layer: Layer): Layer[] {
   return cell.cells ?? [cell];
 }
 
-/** The weights of a built layer that get masks. */
+/** The weights of a built layer that get masks; those in a wrapper are named "forward/kernel", "layer/kernel". */
 export function prunableWeights(layer: Layer, name = layer.name): NamedWeight[] {
   requireSupported(layer, name);
   if (isPrunableLayer(layer)) return ownWeights(layer, name);
@@ -117,7 +127,11 @@ export function prunableWeights(layer: Layer, name = layer.name): NamedWeight[] 
       return cells.length === 1 ? weights : weights.map((w) => ({ ...w, name: `cell_${i}/${w.name}` }));
     });
   }
-  return pick(layer, WEIGHTS[className] ?? [], name);
+  const own = pick(layer, WEIGHTS[className] ?? [], name);
+  const inside = insideOf(layer).flatMap(([part, inner]) =>
+    prunableWeights(inner, name).map((weight) => ({ ...weight, name: `${part}/${weight.name}` })),
+  );
+  return [...own, ...inside];
 }
 
 function pick(layer: Layer, names: readonly (readonly [string, string])[], owner: string): NamedWeight[] {

@@ -1,4 +1,5 @@
 /** Finding what is pruned: the layers of a model, nested and shared ones once each, and their weights. */
+import type { LayersModel } from '@tensorflow/tfjs-node';
 import { invalid } from '../../errors.js';
 import {
   requireMaskable,
@@ -6,16 +7,21 @@ import {
   type ResolvedLayerOptions,
   type ResolvedOptions,
 } from '../loop/options.js';
-import { isLayer, isModel, prunableWeights, requireSupported, type Layer } from './registry.js';
+import {
+  isFrozenVariable,
+  isLayer,
+  isModel,
+  namedVariables,
+  type Layer,
+} from '../../tensorflow/layer-tree.js';
+import { prunableWeights, requireSupported } from './registry.js';
 import type { LayerVariable } from '../../tensorflow/of-the-caller.js';
 
-/** A layer that is pruned, and the models around it. */
+/** A layer that is pruned. */
 export interface Target {
   /** Unique: "outer/inner" in nested models. */
   path: string;
   layer: Layer;
-  /** Models that hold the layer, outermost first: freezing one freezes the layer. */
-  owners: Layer[];
   options: ResolvedLayerOptions;
 }
 
@@ -26,6 +32,7 @@ export interface TargetWeight {
   shape: number[];
   size: number;
   options: ResolvedLayerOptions;
+  /** Whether it is frozen now. */
   frozen: () => boolean;
 }
 
@@ -35,13 +42,13 @@ export function findTargets(toPrune: Layer | Layer[], options: ResolvedOptions):
   const seen = new Set<Layer>();
   const names = new Set<string>();
   const targets: Target[] = [];
-  const visit = (layer: Layer, prefix: string, owners: Layer[]) => {
+  const visit = (layer: Layer, prefix: string, asked: boolean) => {
     if (!isLayer(layer)) throw invalid('INVALID_ARGUMENT', 'layers', 'an array of layers', layer);
     const path = prefix + layer.name;
     if (isModel(layer)) {
       if (seen.has(layer)) return;
       seen.add(layer);
-      for (const inner of layer.layers) visit(inner, `${path}/`, [...owners, layer]);
+      for (const inner of layer.layers) visit(inner, `${path}/`, false);
       return;
     }
     if (seen.has(layer) || layer.getClassName() === 'InputLayer') return;
@@ -49,11 +56,11 @@ export function findTargets(toPrune: Layer | Layer[], options: ResolvedOptions):
     names.add(path);
     const own = Object.hasOwn(options.perLayer, path) ? options.perLayer[path]! : {};
     if (own === false || (wanted && !wanted.has(path))) return;
-    requireSupported(layer, path);
-    targets.push({ path, layer, owners, options: resolveLayer(own, options, `perLayer.${path}`) });
+    requireSupported(layer, path, asked);
+    targets.push({ path, layer, options: resolveLayer(own, options, `perLayer.${path}`) });
   };
-  if (isModel(toPrune)) for (const layer of toPrune.layers) visit(layer, '', [toPrune]);
-  else for (const layer of Array.isArray(toPrune) ? toPrune : [toPrune]) visit(layer, '', []);
+  if (isModel(toPrune)) for (const layer of toPrune.layers) visit(layer, '', false);
+  else for (const layer of Array.isArray(toPrune) ? toPrune : [toPrune]) visit(layer, '', true);
 
   for (const name of [...Object.keys(options.perLayer), ...(wanted ?? [])]) {
     if (!names.has(name)) {
@@ -64,17 +71,22 @@ export function findTargets(toPrune: Layer | Layer[], options: ResolvedOptions):
   return targets;
 }
 
-/** The weights of built targets. A weight that two layers share is pruned once. */
-export function weightsOf(targets: readonly Target[]): TargetWeight[] {
+/**
+ * The weights of built targets. A weight that two layers share is pruned once.
+ * @param model that is trained, by which a weight is known to be frozen
+ */
+export function weightsOf(targets: readonly Target[], model: LayersModel): TargetWeight[] {
+  const known = new Map(namedVariables(model).map((named) => [named.variable, named]));
   const seen = new Set<LayerVariable>();
   const weights: TargetWeight[] = [];
-  for (const { path, layer, owners, options } of targets) {
+  for (const { path, layer, options } of targets) {
     for (const { name, variable } of prunableWeights(layer, path)) {
       if (seen.has(variable)) continue;
       seen.add(variable);
       const shape = variable.shape.map((extent) => extent!);
       requireMaskable(path, shape, options);
-      const frozen = () => !layer.trainable || owners.some((owner) => !owner.trainable);
+      const named = known.get(variable);
+      const frozen = () => (named ? isFrozenVariable(named) : !layer.trainable);
       weights.push({ layer: path, name, variable, shape, size: variable.read().size, options, frozen });
     }
   }

@@ -1,6 +1,6 @@
 /** A model's layers as a graph of class names and Keras configs: what a policy looks at. */
 import { invalid } from '../../errors.js';
-import { isModel, type Layer } from './registry.js';
+import { isModel, type Layer } from '../../tensorflow/layer-tree.js';
 
 export interface TopologyNode {
   /** "outer/inner" in nested models. */
