@@ -9,6 +9,8 @@
  */
 const ROOMS = [
   ['errors', 'the one error, its codes, and how messages describe what came', ''],
+  ['arrays', 'typed arrays of callers, of any realm; detached ones refused', 'errors'],
+  ['limits', 'the largest sizes that are taken, for all rooms', ''],
   ['package', 'the folder and version of this package', ''],
   ['door', 'what leaves a public door: any failure as an EspalierError', 'errors'],
   ['bounded', 'untrusted work in a thread of its own, within time and memory', 'errors door'],
@@ -17,19 +19,19 @@ const ROOMS = [
   ['metrics', 'how well predictions meet what is true: losses, accuracy', ''],
   ['safetensors', 'safetensors files with a checksum: what `.esp` files and checkpoints are', 'errors'],
   ['files', 'files written whole or not at all; reading what may be missing', 'errors'],
-  ['network', 'what a network is, as plain data; shapes; `layers/`: one file a layer kind', 'errors'],
+  ['network', 'what a network is, as plain data; shapes; `layers/`: one file a layer kind', 'errors limits'],
   [
     'program',
     'what the engine does, as plain data: the contract, its checks and its value formats',
-    'errors',
+    'errors limits',
   ],
-  ['file', 'Program or Network ↔ `.esp`', 'errors safetensors network program'],
+  ['file', 'Program or Network ↔ `.esp`', 'errors arrays safetensors network program'],
   [
     'keras',
-    'layers ↔ the configs of Keras and tfjs, in each dialect; `layers/`: one file a layer kind',
+    "Keras's and tfjs's configs ↔ settings of layer kinds; names of classes and activations",
     'errors network',
   ],
-  ['import', 'model files of each source format → Network', 'errors network keras'],
+  ['import', 'model files of each source format → Network', 'errors arrays network keras'],
   ['reference', 'plain executor of a Network: the oracle of the tests', 'errors network'],
   [
     'compile',
@@ -41,11 +43,11 @@ const ROOMS = [
     'Network or Program → Keras 2, tfjs and ONNX, read again and compared before anyone else reads it',
     'errors files network program file keras import',
   ],
-  ['engine', 'the addon, finding it, `Model`', 'errors package network program file'],
+  ['engine', 'the addon, finding it, `Model`', 'errors arrays package network program'],
   [
     'convert',
     'source → `.esp`: import, compile, CSR by the addon, file',
-    'errors files network program import compile file export engine',
+    'errors files network program file import compile export engine',
   ],
   ['load', '`loadModel`: source or `.esp` → Model', 'errors file engine convert'],
   [
@@ -57,13 +59,13 @@ const ROOMS = [
   [
     'inspect',
     '`inspect` and `analyze`: what a model holds and where its bytes are',
-    'errors random metrics network program import file engine convert table',
+    'errors random metrics network program file import engine convert table',
   ],
   ['tensorflow', 'finding and loading TensorFlow, and the one remedy where it is missing', 'errors'],
   [
     'train',
     'the fit loop, checkpoints, and tfjs models from and to files',
-    'errors safetensors random progress metrics files network import export table tensorflow',
+    'errors random progress metrics safetensors files network import export table tensorflow',
   ],
   [
     'prune',
@@ -86,13 +88,13 @@ const ROOMS = [
     'a recipe → trained, pruned, converted, measured, reported; resumable',
     'errors progress files convert table train recipe measure report',
   ],
-  ['serve', 'model repository, batching, REST and gRPC over one core, workers', 'errors package load'],
+  ['serve', 'model repository, batching, REST and gRPC over one core, workers', 'errors package import load'],
   ['predict', 'batch scoring of tables as a stream', 'errors files load table'],
   ['setup', '`doctor` and `setup-tensorflow`', 'errors package files tensorflow'],
   [
     'cli',
     'the commands; what trains or measures by dynamic import',
-    'errors package door progress metrics files program export engine convert load table inspect train prune recipe measure report sweep serve predict setup',
+    'errors package door progress metrics files program import export engine convert load table inspect train prune recipe measure report sweep serve predict setup',
   ],
 ].map(([name, job, imports]) => ({ name, job, imports: imports.split(' ').filter(Boolean) }));
 
