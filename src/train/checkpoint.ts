@@ -31,7 +31,7 @@ export async function writeCheckpoint<State>(path: string, checkpoint: Checkpoin
 }
 
 function damaged(path: string, what: string, cause?: unknown): EspalierError {
-  const message = `${path}: expected a whole checkpoint of espalier, found ${what}`;
+  const message = `${path}: expected a whole checkpoint of espalier; ${what}`;
   return new EspalierError('INVALID_DATA', message, { parameter: path }, cause);
 }
 
@@ -59,16 +59,16 @@ export async function readCheckpoint<State>(path: string): Promise<Checkpoint<St
   }
   const file = parse(bytes, path);
   const { format, state: text } = file.metadata;
-  if (format !== FORMAT || text === undefined) throw damaged(path, 'another kind of file');
+  if (format !== FORMAT || text === undefined) throw damaged(path, 'this is another kind of file');
   let state: State;
   try {
     state = JSON.parse(text) as State;
   } catch (cause) {
-    throw damaged(path, `a state that does not parse (${(cause as Error).message})`, cause);
+    throw damaged(path, `its state does not parse (${(cause as Error).message})`, cause);
   }
   const tensors = new Map<string, StoredTensor>();
   for (const { name, dtype, shape, data } of file.tensors) {
-    if (dtype !== 'F32') throw damaged(path, `no float32 tensor under ${name}`);
+    if (dtype !== 'F32') throw damaged(path, `${name} is no float32 tensor`);
     const copy = Uint8Array.from(data);
     tensors.set(name, { shape: [...shape], values: new Float32Array(copy.buffer) });
   }

@@ -11,6 +11,7 @@ import {
   type Pruned,
 } from '../../src/prune.js';
 import { goldenData, goldenModel, goldenOptions, toyData, toyModel, training } from './models.js';
+import { seal } from '../../src/safetensors.js';
 
 let folder: string;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), 'espalier-resume-'))));
@@ -131,10 +132,15 @@ describe('what is saved', () => {
       await writeFile(file, bad);
       await expect(resumePruning(dir)).rejects.toThrow(expect.objectContaining({ code: 'INVALID_DATA' }));
     }
-    await writeFile(
-      file,
-      Buffer.from(bytes.toString('latin1').replace('model/d1/kernel', 'model/d9/kernel'), 'latin1'),
+    const renamed = Buffer.from(
+      bytes.toString('latin1').replace('model/d1/kernel', 'model/d9/kernel'),
+      'latin1',
     );
+    await writeFile(file, renamed);
+    await expect(resumePruning(dir)).rejects.toThrow(/it was changed since/);
+    // With a checksum that fits, by what it lacks.
+    seal(renamed, 8 + Number(renamed.readBigUInt64LE()));
+    await writeFile(file, renamed);
     await expect(resumePruning(dir)).rejects.toThrow(/model\/d1\/kernel/);
     await expect(resumePruning(join(folder, 'nowhere'))).rejects.toThrow(
       expect.objectContaining({ code: 'NOT_FOUND' }),

@@ -56,7 +56,7 @@ describe('a checkpoint', () => {
       writeSafetensors({ metadata: { format: 'espalier', program: '{}' }, tensors: [] }),
     );
     await expect(readCheckpoint(other)).rejects.toThrow(
-      /other\.esp: expected a whole checkpoint of espalier, found another kind of file/,
+      /other\.esp: expected a whole checkpoint of espalier; this is another kind of file/,
     );
   });
 });
