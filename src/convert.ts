@@ -21,7 +21,7 @@ export interface ConvertOptions extends ImportOptions {
   readonly values?: ValueFormat;
 }
 
-const IMPORT_OPTIONS = { maxMemory: true } satisfies Record<keyof ImportOptions, true>;
+const IMPORT_OPTIONS = { maxMemory: true, timeout: true } satisfies Record<keyof ImportOptions, true>;
 const CONVERT_OPTIONS = { ...IMPORT_OPTIONS, values: true } satisfies Record<keyof ConvertOptions, true>;
 const EXPORT_OPTIONS = { ...IMPORT_OPTIONS, format: true } satisfies Record<keyof ExportOptions, true>;
 

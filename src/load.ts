@@ -5,8 +5,10 @@ import { Model } from './engine/model.js';
 import { addonOptions, type EngineOptions } from './engine/options.js';
 import { invalid } from './errors.js';
 import { openEsp } from './file/source.js';
+import type { ImportOptions } from './import/index.js';
 
-export interface LoadOptions extends EngineOptions {
+/** Those of importing count for sources that are imported on the fly: all but .esp files. */
+export interface LoadOptions extends EngineOptions, ImportOptions {
   /**
    * Whether the checksum of an .esp file is verified, default true: it costs about a millisecond for each few MB, and
    * finds a file that a disk or a transfer changed. What memory safety needs is checked either way.
@@ -26,7 +28,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }
-  const { checksum = true, ...engine } = options;
+  const { checksum = true, maxMemory, timeout, ...engine } = options;
   if (typeof checksum !== 'boolean') {
     throw invalid('INVALID_ARGUMENT', 'checksum', 'true or false', checksum);
   }
@@ -34,7 +36,7 @@ export async function loadModel(source: string | Uint8Array, options: LoadOption
   const esp = await openEsp(source, { checksum });
   if (esp === null) {
     const { importModel, planOf } = await import('./convert.js');
-    return new Model(await planOf(await importModel(source)), checked);
+    return new Model(await planOf(await importModel(source, { maxMemory, timeout })), checked);
   }
   if (esp.holds === 'network') {
     const [{ planOf }, { readNetwork }] = await Promise.all([

@@ -31,7 +31,7 @@ const ROOMS = [
     "Keras's and tfjs's configs ↔ settings of layer kinds; names of classes and activations",
     'errors network',
   ],
-  ['import', 'model files of each source format → Network', 'errors arrays network keras'],
+  ['import', 'model files of each source format → Network', 'errors arrays bounded network keras'],
   ['reference', 'plain executor of a Network: the oracle of the tests', 'errors network'],
   [
     'compile',
@@ -49,7 +49,7 @@ const ROOMS = [
     'source → `.esp`: import, compile, CSR by the addon, file',
     'errors files network program file import compile export engine',
   ],
-  ['load', '`loadModel`: source or `.esp` → Model', 'errors file engine convert'],
+  ['load', '`loadModel`: source or `.esp` → Model', 'errors file import engine convert'],
   [
     'index',
     'the door `espalier`: all of inference',

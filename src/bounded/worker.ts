@@ -58,12 +58,22 @@ function plain(details: ErrorDetails): ErrorDetails {
   }
 }
 
+/** Hands buffers over where they can be; some cannot (the memory of a WebAssembly module): then all is copied. */
+function answer(message: Answer & { ok: true }): void {
+  try {
+    parentPort?.postMessage(message, [...buffersOf(message.value)]);
+  } catch (error) {
+    if ((error as Error).name !== 'DataCloneError') throw error;
+    parentPort?.postMessage(message);
+  }
+}
+
 parentPort?.on('message', ({ module, name, args, what }: Request) => {
   void (async () => {
     try {
       const functions = (await import(module)) as Record<string, (...given: unknown[]) => Promise<unknown>>;
       const value = await functions[name]!(...args);
-      parentPort?.postMessage({ ok: true, value } satisfies Answer, [...buffersOf(value)]);
+      answer({ ok: true, value });
     } catch (error) {
       parentPort?.postMessage(failure(error, what));
     }

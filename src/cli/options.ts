@@ -43,3 +43,12 @@ export const MAX_MEMORY = [
   'what weights may take while a model is read (default: 4G)',
   sizeOption('--max-memory'),
 ] as const;
+
+const seconds = numberOption('--timeout', 'seconds above 0', (value) => value > 0);
+
+/** --timeout, of the same commands: given in seconds, parsed to the milliseconds of ImportOptions. */
+export const TIMEOUT = [
+  '--timeout <seconds>',
+  'how long reading the model may take (default: 10, and 1 for each 10 MB)',
+  (text: string): number => 1000 * seconds(text),
+] as const;

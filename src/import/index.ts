@@ -1,16 +1,22 @@
-/** Sources → Network. */
-import { readFile, stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+/** Sources → Network: read in a thread of its own, as what reads them is other people's code and the files are anyone's. */
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { dirname, extname, join } from 'node:path';
 import { bytesOf } from '../arrays.js';
+import { checkedTimeout, runBounded } from '../bounded/run.js';
 import { EspalierError, invalid } from '../errors.js';
 import type { Network } from '../network/types.js';
-import { IMPORTED, IMPORT_FORMATS } from './formats.js';
+import { IMPORTED, IMPORT_FORMATS, hasFilesBeside } from './formats.js';
 
 export { importLayersModel } from './tfjs-layers/read.js';
 
 export interface ImportOptions {
   /** Bytes that weights may take while a model is imported, default 4 GiB. */
   readonly maxMemory?: number;
+  /**
+   * Milliseconds that reading a model may take, default 10 s and 1 s for each 10 MiB of its files; Infinity for no limit.
+   * A file that its reader cannot end is given up after that with INVALID_MODEL, and nothing else waits for it meanwhile.
+   */
+  readonly timeout?: number;
 }
 
 export const DEFAULT_MAX_MEMORY = 4 * 1024 ** 3;
@@ -23,6 +29,41 @@ export const DEFAULT_MAX_MEMORY = 4 * 1024 ** 3;
 export async function importModel(
   source: string | Uint8Array,
   options: ImportOptions = {},
+): Promise<Network> {
+  const given = bytesOf(source, 'source') ?? source;
+  const { timeout, ...reading } = options;
+  const { maxMemory = DEFAULT_MAX_MEMORY } = reading;
+  return runBounded<Network>(
+    { module: new URL(import.meta.url), name: 'importInPlace', args: [given, reading] },
+    {
+      what: typeof given === 'string' ? given : 'source',
+      timeout: checkedTimeout(timeout, await bytesToRead(given)),
+      // The weights and, while they are read, the file and what its parser makes of it.
+      memory: typeof maxMemory === 'number' && maxMemory > 0 ? 3 * maxMemory : Infinity,
+    },
+  );
+}
+
+/** How much there is to read: of a model of several files, all in their folder. 0 where that cannot be told. */
+async function bytesToRead(source: string | Uint8Array): Promise<number> {
+  if (typeof source !== 'string') return source.length;
+  const size = async (path: string): Promise<number> => {
+    const info = await stat(path).catch(() => undefined);
+    return info?.isFile() === true ? info.size : 0;
+  };
+  const several = hasFilesBeside(extname(source));
+  const folder =
+    (await stat(source).catch(() => undefined))?.isDirectory() === true ? source : dirname(source);
+  if (folder !== source && !several) return size(source);
+  const names = await readdir(folder).catch(() => []);
+  const sizes = await Promise.all(names.map((name) => size(join(folder, name))));
+  return sizes.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+/** What importModel does, on the thread that calls it. */
+export async function importInPlace(
+  source: string | Uint8Array,
+  options: Omit<ImportOptions, 'timeout'> = {},
 ): Promise<Network> {
   const maxMemory = options.maxMemory ?? DEFAULT_MAX_MEMORY;
   if (typeof maxMemory !== 'number' || !(maxMemory > 0)) {

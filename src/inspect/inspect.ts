@@ -70,8 +70,8 @@ export async function inspectModel(
   source: string,
   options: EngineOptions & ImportOptions & { readonly batch?: number } = {},
 ): Promise<Inspection> {
-  const { batch = 1, maxMemory, ...load } = options;
-  const { model: read, fileBytes } = await openModel(source, { maxMemory });
+  const { batch = 1, maxMemory, timeout, ...load } = options;
+  const { model: read, fileBytes } = await openModel(source, { maxMemory, timeout });
   const network = 'layers' in read ? read : null;
   // Where sizes are flexible there is a program only once those of the inputs are known.
   const plan = 'layers' in read ? await planOf(read) : read;

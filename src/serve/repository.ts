@@ -59,6 +59,8 @@ export class Repository {
   readonly #models = new Map<string, Map<string, Entry>>();
   /** Models that a client unloaded: polling leaves them so. */
   readonly #unloaded = new Set<string>();
+  /** Models that have served since the repository was first ready; undefined before. */
+  #required: Set<string> | undefined;
   /** The last failure of each model in full: for the operator, never for a client. */
   readonly failures = new Map<string, string>();
   /** Loads and unloads, one after the other. */
@@ -107,6 +109,7 @@ export class Repository {
           false,
         );
       }
+      this.#noteServed();
     });
   }
 
@@ -117,6 +120,7 @@ export class Repository {
       if (sources.length === 0) throw unknownModel(name);
       this.#unloaded.delete(name);
       await this.#bring(name, sources, true);
+      this.#noteServed();
       const failed = [...(this.#models.get(name)?.values() ?? [])].filter((entry) => entry.reason !== '');
       if (failed.length === 0) return;
       const { source, reason } = failed[0]!;
@@ -198,12 +202,29 @@ export class Repository {
     );
   }
 
-  /** Every version on disk (but those unloaded by a client) is loaded and warmed. */
+  /**
+   * Until it is first so: every version on disk (but those unloaded by a client) is loaded and warmed. From then on:
+   * each model that served has a version that serves. A broken version, or a broken other model, takes no replica out.
+   */
   get ready(): boolean {
+    if (this.#required === undefined) return this.#allServe();
+    return [...this.#required].every(
+      (name) => this.#unloaded.has(name) || !this.#models.has(name) || this.peek(name) !== undefined,
+    );
+  }
+
+  #allServe(): boolean {
     const entries = [...this.#models.entries()].filter(([name]) => !this.#unloaded.has(name));
     return entries.every(([, versions]) =>
       [...versions.values()].every(({ served }) => served !== undefined),
     );
+  }
+
+  /** After each load: whether all serve for the first time, and which models must go on serving. */
+  #noteServed(): void {
+    if (this.#required === undefined && !this.#allServe()) return;
+    this.#required ??= new Set();
+    for (const name of this.#models.keys()) if (this.peek(name) !== undefined) this.#required.add(name);
   }
 
   poll(seconds: number): void {

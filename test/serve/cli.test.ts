@@ -1,6 +1,6 @@
 /** `espalier serve` as a user starts it, with the engine and a real model: one process, many, signals. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { convertModel, loadModel, type Model } from '../../src/index.js';
+import { endlessHeap } from '../support/endless.js';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const GOLDEN = fileURLToPath(new URL('../golden/models/mlp_regression/model.json', import.meta.url));
@@ -129,6 +130,24 @@ describe('espalier serve', () => {
     await check(url);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
+  });
+
+  test('a model that its reader cannot end keeps nobody waiting', async () => {
+    const { url, child, root, ended } = await start([]);
+    const whole = await readFile(`${import.meta.dirname}/../golden/models/activations_core/model.h5`);
+    await mkdir(join(root, 'endless/1'), { recursive: true });
+    await writeFile(join(root, 'endless/1/model.h5'), endlessHeap(whole));
+    const load = fetch(`${url}/v2/repository/models/endless/load`, { method: 'POST' }).catch(
+      (error: Error) => error,
+    );
+    // It is being read by now, for ten seconds and more.
+    await sleep(500);
+    expect((await fetch(`${url}/v2/health/live`)).status).toBe(200);
+    expect((await fetch(`${url}/v2/health/ready`)).status).toBe(200);
+    await check(url);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    await load;
   });
 
   test('SIGHUP makes a server look for models: a new version takes over', async () => {

@@ -191,4 +191,24 @@ describe('the model repository', () => {
     const none = await createServer({ ...options, models: [join(root, 'bad/1/model.esp')] });
     await expect(none.listen()).rejects.toMatchObject({ code: 'INVALID_MODEL' });
   });
+
+  test('ready stays ready while each model has a version that serves', async () => {
+    const { url, root } = await serve({ 'sum/1/model.esp': {} });
+    const ready = async () => (await fetch(`${url}/v2/health/ready`)).status;
+    expect(await ready()).toBe(200);
+    await putModel(root, 'sum/2/model.esp', { fails: 'load' });
+    expect((await load(url)).status).toBe(400);
+    expect(await ready()).toBe(200);
+    await putModel(root, 'other/1/model.esp', { fails: 'load' });
+    expect((await fetch(`${url}/v2/repository/models/other/load`, { method: 'POST' })).status).toBe(400);
+    expect(await ready()).toBe(200);
+    const index = (await (
+      await fetch(`${url}/v2/repository/index`, { method: 'POST', body: '{}' })
+    ).json()) as { name: string; version: string; state: string }[];
+    expect(index.map(({ name, version, state }) => `${name} ${version} ${state}`)).toEqual([
+      'other 1 UNAVAILABLE',
+      'sum 1 READY',
+      'sum 2 UNAVAILABLE',
+    ]);
+  });
 });

@@ -1,7 +1,7 @@
 /** The command `espalier convert`: a model in, an .esp file out. */
 import { Command } from 'commander';
 import type { ValueFormat } from '../../program/value-formats.js';
-import { MAX_MEMORY, valuesOption } from '../options.js';
+import { MAX_MEMORY, TIMEOUT, valuesOption } from '../options.js';
 import type { Size } from '../../inspect/sizes.js';
 import { grouped, percent } from '../format.js';
 import { MODEL_SOURCES } from '../../import/formats.js';
@@ -18,13 +18,20 @@ export function convertCommand(): Command {
       valuesOption,
     )
     .option(...MAX_MEMORY)
+    .option(...TIMEOUT)
     .option('--gzip', 'tell sizes after gzip -9 of models beyond 50 MB, too, where that takes many seconds')
     .option('--json', 'print the sizes as JSON')
     .action(
       async (
         source: string,
         destination: string,
-        options: { json?: boolean; gzip?: boolean; values?: ValueFormat; maxMemory?: number },
+        options: {
+          json?: boolean;
+          gzip?: boolean;
+          values?: ValueFormat;
+          maxMemory?: number;
+          timeout?: number;
+        },
       ) => {
         const say = (text: string): void => {
           if (options.json !== true) console.error(text);
@@ -34,6 +41,7 @@ export function convertCommand(): Command {
         const bytes = await convertModel(source, destination, {
           values: options.values,
           maxMemory: options.maxMemory,
+          timeout: options.timeout,
         });
         const { espSizes } = await import('../../inspect/esp-sizes.js');
         const { weights, nonZero, ...measured } = await espSizes(bytes, options.gzip === true, () =>

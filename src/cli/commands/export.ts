@@ -2,7 +2,7 @@
 import { Command, Option } from 'commander';
 import type { ExportFormat } from '../../export/index.js';
 import { grouped, percent } from '../format.js';
-import { MAX_MEMORY } from '../options.js';
+import { MAX_MEMORY, TIMEOUT } from '../options.js';
 import { MODEL_SOURCES } from '../../import/formats.js';
 
 /** `espalier export MODEL --format tfjs|h5 DESTINATION`. */
@@ -20,17 +20,19 @@ export function exportCommand(): Command {
       ]),
     )
     .option(...MAX_MEMORY)
+    .option(...TIMEOUT)
     .option('--json', 'print what was written as JSON')
     .action(
       async (
         model: string,
         destination: string,
-        options: { format?: ExportFormat; maxMemory?: number; json?: boolean },
+        options: { format?: ExportFormat; maxMemory?: number; timeout?: number; json?: boolean },
       ) => {
         const { exportModel } = await import('../../export/index.js');
         const exported = await exportModel(model, destination, {
           format: options.format,
           maxMemory: options.maxMemory,
+          timeout: options.timeout,
         });
         if (options.json === true) {
           console.log(JSON.stringify({ source: model, ...exported }, null, 2));

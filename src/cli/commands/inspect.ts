@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { invalid } from '../../errors.js';
 import type { Inspection } from '../../inspect/inspect.js';
 import type { ValueFormat } from '../../program/value-formats.js';
-import { MAX_MEMORY, valuesOption } from '../options.js';
+import { MAX_MEMORY, TIMEOUT, valuesOption } from '../options.js';
 import { grouped, percent, shapeWithBatch } from '../format.js';
 import { MODEL_SOURCES } from '../../import/formats.js';
 
@@ -18,6 +18,7 @@ export function inspectCommand(): Command {
     .option('--cold', 'choose layouts for weights that come from memory at each call')
     .option('--values <format>', 'run the weights rounded: bf16, f16 or int8', valuesOption)
     .option(...MAX_MEMORY)
+    .option(...TIMEOUT)
     .option('--json', 'print it as JSON')
     .action(
       async (
@@ -28,6 +29,7 @@ export function inspectCommand(): Command {
           cold?: boolean;
           values?: ValueFormat;
           maxMemory?: number;
+          timeout?: number;
           json?: boolean;
         },
       ) => {
@@ -42,6 +44,7 @@ export function inspectCommand(): Command {
           cold: options.cold,
           values: options.values,
           maxMemory: options.maxMemory,
+          timeout: options.timeout,
         });
         console.log(options.json === true ? JSON.stringify(inspection, null, 2) : render(inspection));
       },
