@@ -156,8 +156,9 @@ function stages(layer: Layer, inputs: readonly Value[], dialect: Dialect): Layer
   if (dialect === 'tfjs' && AS_LINEAR.has(layer.kind))
     return [turned(layer, { kind: 'Activation', settings: { activation: LINEAR } })];
   if (layer.kind === 'Normalization') return normalized(layer, inputs, dialect);
-  const { write, instead = 'replace the layer' } = KERAS_CODECS[layer.kind];
-  if (write === undefined) throw refuse(layer, dialect, 'this layer', instead);
+  const codec = KERAS_CODECS[layer.kind];
+  if (codec.write === undefined)
+    throw refuse(layer, dialect, 'this layer', codec.instead ?? 'replace the layer');
   if (layer.kind === 'TimeDistributed') return [repeated(layer, inputs, dialect)];
   if (dialect === 'tfjs') checkTfjs(layer, inputs);
   switch (layer.kind) {

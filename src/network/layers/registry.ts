@@ -28,9 +28,9 @@ export function isKind(name: string): name is Kind {
 /** Every kind, in the order of the list. */
 export const KINDS: readonly Kind[] = Object.keys(LAYER_KINDS).filter(isKind);
 
-/** TypeScript does not follow that the two belong together once K is a union; each caller has them from one K. */
+/** A kind with its settings; each caller has both from one K. */
 export function typed<K extends Kind>(kind: K, settings: Settings[K]): Typed<K> {
-  return { kind, settings } as unknown as Typed<K>;
+  return { kind, settings };
 }
 
 /** The layer inside TimeDistributed. */
