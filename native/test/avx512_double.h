@@ -142,7 +142,7 @@ ESPALIER_DOUBLE uint32_t classes(float lane) {
   const uint32_t exponent = bits >> 23 & 0xff, fraction = bits & 0x7fffff;
   const bool negative = bits >> 31 != 0;
   if (exponent == 0xff && fraction != 0) return (fraction & 0x400000) != 0 ? 0x01 : 0x80;
-  if (exponent == 0xff) return negative ? 0x10 | 0x40 : 0x08;
+  if (exponent == 0xff) return negative ? 0x10 : 0x08;
   if (exponent == 0 && fraction == 0) return negative ? 0x04 : 0x02;
   return (exponent == 0 ? 0x20 : 0) | (negative ? 0x40 : 0);
 }

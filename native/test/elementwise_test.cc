@@ -73,7 +73,9 @@ double exact(Activation activation, double x) {
     case ActivationKind::kTanhShrink:
       return x - std::tanh(x);
     case ActivationKind::kSquareplus:
-      return x < 0 ? 2 / (std::sqrt(x * x + 4) - x) : (x + std::sqrt(x * x + 4)) / 2;
+      // At -Inf what the formula gives, NaN: docs/numbers.md.
+      return x < 0 && std::isfinite(x) ? 2 / (std::sqrt(x * x + 4) - x)
+                                       : (x + std::sqrt(x * x + 4)) / 2;
     case ActivationKind::kHardShrink:
       return std::fabs(x) <= a ? 0 : x;
     case ActivationKind::kSoftShrink:
