@@ -16,7 +16,7 @@ import { decodedMatrices, readProgram } from './read.js';
 import { isObject, writeSafetensors } from '../safetensors.js';
 import { writeMatrix, type CsrOf } from './write.js';
 
-export const NETWORK_VERSION = 1;
+const NETWORK_VERSION = 1;
 
 /** Numbers that weights may be in memory without holding bytes in the file for them; beyond, they must be in proportion. */
 const FREE_NUMBERS = 2 ** 24;

@@ -19,7 +19,7 @@ export interface ImportOptions {
   readonly timeout?: number;
 }
 
-export const DEFAULT_MAX_MEMORY = 4 * 1024 ** 3;
+const DEFAULT_MAX_MEMORY = 4 * 1024 ** 3;
 
 /**
  * Imports a model, told by its content: the path of a TFJS layers model.json (or of the folder that holds one), the
@@ -60,7 +60,10 @@ async function bytesToRead(source: string | Uint8Array): Promise<number> {
   return sizes.reduce((sum, bytes) => sum + bytes, 0);
 }
 
-/** What importModel does, on the thread that calls it. */
+/**
+ * What importModel does, on the thread that calls it: the thread that reads asks for it by its name.
+ * @public
+ */
 export async function importInPlace(
   source: string | Uint8Array,
   options: Omit<ImportOptions, 'timeout'> = {},

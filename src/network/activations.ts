@@ -5,7 +5,7 @@ const SELU_ALPHA = 1.6732632423543772;
 const SELU_SCALE = 1.0507009873554805;
 
 /** erf with an absolute error below 1.2e-16: its Taylor series near 0, the continued fraction of erfc beyond. */
-export function erf(x: number): number {
+function erf(x: number): number {
   const a = Math.abs(x);
   if (a < 2.5) {
     let term = x;

@@ -60,7 +60,7 @@ export function checkProgram(program: Program, checkWeight: typeof checkMatrix =
 }
 
 /** Names of ports must tell them apart, as inputs and answers are records by name. */
-export function uniqueNames(ports: readonly ProgramPort[], what: string): void {
+function uniqueNames(ports: readonly ProgramPort[], what: string): void {
   const names = new Set(ports.map((port) => port.name));
   if (names.size !== ports.length) throw bad(what, 'different names', ports.map((p) => p.name).join(', '));
 }

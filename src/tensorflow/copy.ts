@@ -111,7 +111,7 @@ export function copyModel(model: LayersModel): LayersModel {
 }
 
 /** Fills a model's weights by key. @throws EspalierError INVALID_MODEL for one that is missing or of another shape */
-export function writeWeights(
+function writeWeights(
   model: LayersModel,
   valueOf: (key: string) => { shape: readonly number[] } | undefined,
 ): void {

@@ -16,7 +16,7 @@ export type Write<K extends Operation['op']> = (
 
 export const product = (extents: readonly number[]): number => extents.reduce((a, b) => a * b, 1);
 
-export function activationOf({ kind, alpha, beta }: ProgramActivation): Activation {
+function activationOf({ kind, alpha, beta }: ProgramActivation): Activation {
   switch (kind) {
     case 'relu':
       return relu();

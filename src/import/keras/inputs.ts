@@ -31,7 +31,7 @@ export function shapeIn(config: Record<string, unknown>): Shape | undefined {
 }
 
 /** A dtype as text: a name, or a policy object with one. */
-export function dtypeName(dtype: unknown): unknown {
+function dtypeName(dtype: unknown): unknown {
   if (!isRecord(dtype)) return dtype;
   const policy = own(dtype, 'config');
   return isRecord(policy) ? (own(policy, 'name') ?? own(policy, 'mode')) : own(dtype, 'name');

@@ -70,7 +70,7 @@ export function inLayer<T>(name: string, className: string, work: () => T): T {
 }
 
 /** How Keras names the groups of a .keras file: the class name in snake case, numbered. */
-export function snakeCase(className: string): string {
+function snakeCase(className: string): string {
   return className
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')

@@ -119,7 +119,7 @@ function tensorOf(weight: NamedWeight, layer: WantedLayer, spec: WeightSpec): Te
   return { shape: spec.shape, data };
 }
 
-export function checkFinite(data: Float32Array, what: string): void {
+function checkFinite(data: Float32Array, what: string): void {
   for (let i = 0; i < data.length; i++) {
     if (!Number.isFinite(data[i])) throw wrong(what, 'finite weights', `${data[i]} at index ${i}`);
   }

@@ -23,7 +23,7 @@ const prefixed = (prefix: string, specs: readonly WeightSpec[]): WeightSpec[] =>
   specs.map((spec) => ({ ...spec, name: `${prefix}/${spec.name}`, holder: `${prefix}_layer/cell` }));
 
 /** The weights under a prefix: "forward/kernel" as "kernel". */
-export function weightsUnder(weights: Weights, prefix: string): Weights {
+function weightsUnder(weights: Weights, prefix: string): Weights {
   return Object.fromEntries(
     Object.entries(weights)
       .filter(([name]) => name.startsWith(`${prefix}/`))

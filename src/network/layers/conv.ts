@@ -68,7 +68,7 @@ export interface Kernel {
  * y[b, oy, ox, f] = bias[f] + sum over ky, kx, c of x[b, oy * s - p + ky * d, .., c] * kernel[ky, kx, c, f].
  * Shapes as [batch, height, width, channels] or [batch, width, channels].
  */
-export function convolve(x: Arr, kernel: Kernel, windows: readonly Window[], bias?: Float32Array): Arr {
+function convolve(x: Arr, kernel: Kernel, windows: readonly Window[], bias?: Float32Array): Arr {
   const [wy, wx] = windows.length === 1 ? [unit, windows[0]!] : [windows[0]!, windows[1]!];
   const [batch, height, width, channels] =
     windows.length === 1

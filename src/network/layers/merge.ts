@@ -17,7 +17,7 @@ export interface ConcatenateSettings {
  * The broadcast shape of two as Keras has it: ranks are filled up with 1 after the batch, extents are equal or 1.
  * A flexible extent stays flexible.
  */
-export function broadcast(a: Shape, b: Shape): Shape {
+function broadcast(a: Shape, b: Shape): Shape {
   const rank = Math.max(a.length, b.length);
   const left = fill(a, rank);
   const right = fill(b, rank);

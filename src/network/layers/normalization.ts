@@ -13,7 +13,7 @@ export interface BatchNormalizationSettings {
 }
 
 /** y = scale[c] * x + offset[c] with c the index along the axis. */
-export function affineAlong(axis: number, x: Arr, scale: ArrayLike<number>, offset: ArrayLike<number>): Arr {
+function affineAlong(axis: number, x: Arr, scale: ArrayLike<number>, offset: ArrayLike<number>): Arr {
   const extent = x.shape[axis]!;
   const inner = sizeOf(x.shape.slice(axis + 1));
   const out = new Float32Array(x.data.length);

@@ -11,7 +11,7 @@ export interface Settings extends StepSettings {
 
 export type Kind = keyof Settings;
 
-export const LAYER_KINDS: { readonly [K in Kind]: LayerKind<Settings[K]> } = {
+const LAYER_KINDS: { readonly [K in Kind]: LayerKind<Settings[K]> } = {
   ...STEP_KINDS,
   TimeDistributed: timeDistributed,
 };

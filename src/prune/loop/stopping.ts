@@ -20,7 +20,7 @@ export interface EarlyStoppingOptions {
 }
 
 /** The step in which a weight's masks are made for the last time, or at least once where that never ends. */
-export function finalStep({ options }: PrunedWeight): number {
+function finalStep({ options }: PrunedWeight): number {
   const { schedule, sparsityMByN, exact } = options;
   if (sparsityMByN) return 1;
   if (exact && schedule.endStep !== -1) return schedule.endStep;

@@ -224,7 +224,7 @@ function bitsOf(weights: Float32Array): Uint32Array {
   return new Uint32Array(weights.buffer, weights.byteOffset, weights.length);
 }
 
-export function countOnes(mask: Uint8Array): number {
+function countOnes(mask: Uint8Array): number {
   let ones = 0;
   for (let i = 0; i < mask.length; i++) ones += mask[i]!;
   return ones;

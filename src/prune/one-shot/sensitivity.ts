@@ -113,7 +113,7 @@ export async function sensitivityScan(model: LayersModel, options: ScanOptions):
  * Bytes that `size` weights take in an `.esp` file at a sparsity, without header and row pointers: four for each weight
  * that is left and whichever is smallest of 16-bit column indices, 8-bit deltas and a bit mask; at most dense.
  */
-export function storedBytes(size: number, sparsity: number): number {
+function storedBytes(size: number, sparsity: number): number {
   const left = size * (1 - sparsity);
   // A delta above 255 takes an escape byte; that is so often where fewer than one weight in 256 is left.
   const deltas = Math.max(left, size / 256);

@@ -69,7 +69,7 @@ export function prunableWeightNames(className: string): string[] | null {
   return RNNS.has(className) ? CELL_WEIGHTS.map(([name]) => name) : null;
 }
 
-export function isPrunableLayer(layer: unknown): layer is PrunableLayer {
+function isPrunableLayer(layer: unknown): layer is PrunableLayer {
   return typeof (layer as PrunableLayer | null)?.getPrunableWeights === 'function';
 }
 
