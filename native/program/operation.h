@@ -8,11 +8,11 @@
 //  3. In native/test/program_test_support.h its naive form: the random programs of the tests then
 //     use it.
 //
-// Values lie as kernels/values.h says: sample-major for batches up to kSampleMajorMax, panels of up to
-// kPanelColumns columns above. A value of an image is `channels * height * width` features either
-// way: sample-major, the pixels of a channel are contiguous; in a panel, each pixel of each channel
-// is a row of samples. An operation that wants the former at any batch size transposes through its
-// scratch.
+// Values lie as kernels/values.h says: sample-major for batches up to kSampleMajorMax, panels of up
+// to kPanelColumns columns above. A value of an image is `channels * height * width` features
+// either way: sample-major, the pixels of a channel are contiguous; in a panel, each pixel of each
+// channel is a row of samples. An operation that wants the former at any batch size transposes
+// through its scratch.
 #ifndef ESPALIER_NATIVE_PROGRAM_OPERATION_H_
 #define ESPALIER_NATIVE_PROGRAM_OPERATION_H_
 
