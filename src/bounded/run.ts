@@ -91,7 +91,9 @@ function takeThread(): Thread | undefined {
     return thread;
   }
   try {
-    return { worker: new Worker(new URL('./worker.js', import.meta.url)), idle: undefined };
+    // Without the flags of this process: some (--input-type of a script by -e) are none for a file.
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { execArgv: [] });
+    return { worker, idle: undefined };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_ACCESS_DENIED') return undefined;
     throw error;

@@ -19,6 +19,7 @@ export interface ImportOptions {
   readonly timeout?: number;
 }
 
+const PARSER_BYTES = 512 * 1024 ** 2;
 const DEFAULT_MAX_MEMORY = 4 * 1024 ** 3;
 
 /**
@@ -38,8 +39,8 @@ export async function importModel(
     {
       what: typeof given === 'string' ? given : 'source',
       timeout: checkedTimeout(timeout, await bytesToRead(given)),
-      // The weights and, while they are read, the file and what its parser makes of it.
-      memory: typeof maxMemory === 'number' && maxMemory > 0 ? 3 * maxMemory : Infinity,
+      // The weights and, while they are read, the file and what its parser makes of it; and the parser.
+      memory: typeof maxMemory === 'number' && maxMemory > 0 ? 3 * maxMemory + PARSER_BYTES : Infinity,
     },
   );
 }
