@@ -2,6 +2,7 @@
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { invalid } from '../errors.js';
 import type { StoredTensor } from '../train/checkpoint.js';
+import { modelMarks } from '../train/content.js';
 import { checkShapes, readPreprocessing } from '../table/dataset.js';
 import { loadLayersModel } from '../train/model-files.js';
 import { runTraining, standardise, type TrainResult, type TrainingHooks } from '../train/run.js';
@@ -195,6 +196,11 @@ export async function trainAndPrune(options: PruneRunOptions): Promise<PruneRunR
     run: {
       ...{ command: 'prune', ...settings, recipe, target: preprocessing.target, rows: dataset.table.rows },
       ...(typeof options.model === 'string' ? {} : options.model),
+    },
+    content: {
+      // One that is made by its seed is the same where the settings are.
+      ...(typeof options.model === 'string' ? { model: modelMarks(model) } : {}),
+      ...(teacher === null ? {} : { teacher: modelMarks(teacher.teacher) }),
     },
     begin: (trained) =>
       hooksOf(trained, prepared, teacher, options, (stripped) => {

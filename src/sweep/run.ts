@@ -3,7 +3,8 @@
  * output folder with the settings it was made by: what is there with the same settings is not done again.
  */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { convertModel } from '../convert.js';
@@ -51,6 +52,24 @@ interface Step {
 
 const DONE = 'done.json';
 const BEGUN = 'begun.json';
+
+/** Of a file's bytes; of a folder's, or of nothing, its path: what is there is told when it is read. */
+async function contentOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const piece of createReadStream(path)) hash.update(piece as Buffer);
+  } catch {
+    return path;
+  }
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** Of a model: its file, or the files of its folder. */
+async function modelContent(path: string): Promise<string> {
+  const names = await readdir(path).catch(() => undefined);
+  if (names === undefined) return contentOf(path);
+  return digest(await Promise.all(names.sort().map((name) => contentOf(join(path, name)))));
+}
 
 const digest = (value: unknown): string =>
   createHash('sha256').update(JSON.stringify(value)).digest('hex').slice(0, 16);
@@ -145,13 +164,16 @@ interface Made {
 /** The dense network: the recipe's, or one that is trained. */
 async function denseNetwork({ options, steps, data, table, split }: Work): Promise<Made> {
   const { recipe, output, progress = {}, signal, threads } = options;
-  if (recipe.model !== undefined) return { path: recipe.model, key: digest([recipe.model, data]) };
+  const content = await contentOf(data);
+  if (recipe.model !== undefined) {
+    return { path: recipe.model, key: digest([await modelContent(recipe.model), content]) };
+  }
   const { target } = recipe.data;
   const { network = [...TRAIN_DEFAULTS.hidden], ...given } = recipe.train ?? {};
   const settings = { ...TRAIN_DEFAULTS, ...given, hidden: network, split: split ?? TRAIN_DEFAULTS.split };
   const key = await steps.run({
     name: 'dense',
-    settings: { ...settings, data, target },
+    settings: { ...settings, data, content, target },
     work: async (folder, resume) => {
       await train({
         ...settings,

@@ -1,4 +1,5 @@
 /** Reading a CSV file into columns: numbers as Float64Array, everything else as codes into a list of texts. */
+import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import Papa from 'papaparse';
@@ -232,4 +233,15 @@ export function targetValues(table: Table, name: string): Float64Array {
     );
   }
   return column.values;
+}
+
+/** By column what it holds, as a digest: another table is known by it, whatever its path and its number of rows. */
+export function tableMarks({ columns }: Table): Record<string, string> {
+  const mark = (column: Column): string => {
+    const hash = createHash('sha256').update(column.kind);
+    if (column.kind === 'number') hash.update(column.values);
+    else hash.update(JSON.stringify(column.texts)).update(column.codes);
+    return hash.digest('hex').slice(0, 16);
+  };
+  return Object.fromEntries([...columns].map(([name, column]) => [name, mark(column)]));
 }

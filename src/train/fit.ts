@@ -7,6 +7,7 @@ import { performance } from 'node:perf_hooks';
 import type { LayersModel, Optimizer, Tensor2D, Variable } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
 import { readCheckpoint, writeCheckpoint, type StoredTensor } from './checkpoint.js';
+import { requireSameContent, type Content } from './content.js';
 import type { Dataset } from '../table/dataset.js';
 import { PartTensors } from './part-tensors.js';
 import { learningRateAt, type Decay } from './learning-rate.js';
@@ -47,6 +48,8 @@ export interface FitState {
   stopped: boolean;
   /** What the pruner keeps: its step. */
   extra: Record<string, unknown>;
+  /** Digests of what the run is of; checkpoints of before December 2026 have none. */
+  content?: Content;
 }
 
 export interface FitParts {
@@ -78,6 +81,8 @@ export interface FitParts {
   checkpoint: string;
   resume: boolean;
   run: Record<string, unknown>;
+  /** What the run is of: it goes on with the same only. */
+  content: Content;
   progress: Progress;
   signal?: AbortSignal;
 }
@@ -159,19 +164,24 @@ class Run {
   best: Map<string, StoredTensor> | undefined;
 
   constructor(private readonly parts: FitParts) {
-    const { run } = parts;
-    this.state = { run, epochsDone: 0, best: null, history: [], stopped: false, extra: {} };
+    const { run, content } = parts;
+    this.state = { run, epochsDone: 0, best: null, history: [], stopped: false, extra: {}, content };
   }
 
   async restore(): Promise<void> {
-    const { tf, model, optimizer, checkpoint, extra, run } = this.parts;
+    const { tf, model, optimizer, checkpoint, extra, run, content, progress } = this.parts;
     const found = await readCheckpoint<FitState>(checkpoint);
     if (found === undefined) return;
+    for (const thing of requireSameContent(found.state.content ?? {}, content, checkpoint)) {
+      progress.warn?.(
+        `the checkpoint is of an older espalier: that the ${thing} is still the same cannot be checked`,
+      );
+    }
     checkRun(found.state, run, checkpoint);
     restoreWeights(tf, model, found.tensors, 'weights/');
     await restoreOptimizer(tf, optimizer, found.tensors, 'optimizer/');
     extra?.restore(found.state.extra, found.tensors);
-    this.state = found.state;
+    this.state = { ...found.state, content };
     if (found.state.best !== null) {
       this.best = new Map([...found.tensors].filter(([name]) => name.startsWith('best/')));
     }

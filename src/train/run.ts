@@ -4,7 +4,9 @@ import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { writePreprocessing, type Dataset, type Preprocessing } from '../table/dataset.js';
+import type { Content } from './content.js';
 import { PartTensors } from './part-tensors.js';
+import { tableMarks } from '../table/table.js';
 import { CHECKPOINT_FILE, fit, predictPart, type FitParts, type FitSettings, type FitState } from './fit.js';
 import { metricsOf, type Metrics } from '../metrics.js';
 import { saveLayersModel } from './model-files.js';
@@ -33,6 +35,8 @@ export interface TrainingRun extends Omit<TrainingRunOptions, 'threads'> {
   settings: FitSettings;
   /** What tells this run from others: kept in the checkpoint, which a run of other settings does not go on from. */
   run: Record<string, unknown>;
+  /** What the run is of besides its table, by content: a model, a teacher. */
+  content?: Content;
   /** What is done besides; called once the model is compiled. */
   begin?: (model: LayersModel) => TrainingHooks;
 }
@@ -129,6 +133,7 @@ export async function runTraining(given: TrainingRun): Promise<TrainResult> {
       checkpoint: join(output, CHECKPOINT_FILE),
       resume: given.resume ?? false,
       ...{ run, progress, signal },
+      content: { table: tableMarks(dataset.table), ...given.content },
     });
     if (state.best === null)
       throw new EspalierError('TRAINING_FAILED', hooks.noBest ?? 'no epoch gave a finite error', {});

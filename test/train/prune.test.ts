@@ -95,6 +95,13 @@ describe('prune', () => {
     const resumed = await trainAndPrune(options('broken', RECIPE, { resume: true }));
     expect(resumed.state.history).toEqual(unbroken.state.history);
     expect(modelBytes('broken').equals(modelBytes('whole'))).toBe(true);
+    // Another model of the same form, by its path, is another run.
+    await expect(
+      trainAndPrune(options('broken', RECIPE, { resume: true, model: join(folder, 'whole') })),
+    ).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('the model is another one than the run of'),
+    });
   });
 
   test('early stopping waits for the target', async () => {

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { EspalierError } from '../../src/errors.js';
-import { readCheckpoint } from '../../src/train/checkpoint.js';
+import { readCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.js';
 import { Dataset, readPreprocessing } from '../../src/table/dataset.js';
 import { accelerate, statelessUniform } from '../../src/train/kernels.js';
 import { learningRateAt } from '../../src/train/learning-rate.js';
@@ -92,6 +92,42 @@ describe('train', () => {
     const resumed = await train(options(broken, { ...more, resume: true }));
     expect(resumed.state.history).toEqual(unbroken.state.history);
     expect(modelBytes(broken).equals(modelBytes(whole))).toBe(true);
+  });
+
+  test('a run goes on with the table that it was begun with, known by its content', async () => {
+    await interruptedRun('other-table', 2);
+    const columns = new Map(data.columns);
+    const [name, column] = [...columns].find(([column]) => column !== 'y')!;
+    columns.set(
+      name,
+      column.kind === 'number'
+        ? { kind: 'number', values: column.values.map((value, row) => (row === 7 ? value + 1e-9 : value)) }
+        : { ...column, texts: [...column.texts].reverse() },
+    );
+    const other = { ...data, columns };
+    await expect(train(options('other-table', { data: other, resume: true }))).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining(`it differs in ${name};`),
+    });
+    // From elsewhere, and the same: it goes on.
+    const moved = { ...data, path: 'elsewhere.csv' };
+    const { state } = await train(options('other-table', { data: moved, resume: true }));
+    expect(state.epochsDone).toBe(4);
+  });
+
+  test('a checkpoint of an older espalier, without content, goes on with a warning', async () => {
+    await interruptedRun('older', 2);
+    const path = join(folder, 'older/checkpoint.safetensors');
+    const { state, tensors } = (await readCheckpoint<{ content?: unknown }>(path))!;
+    delete state.content;
+    await writeCheckpoint(path, { state, tensors });
+    const warnings: string[] = [];
+    const progress = { warn: (text: string) => warnings.push(text) };
+    const { state: ended } = await train(options('older', { resume: true, progress }));
+    expect(ended.epochsDone).toBe(4);
+    expect(warnings).toContainEqual(
+      expect.stringContaining('that the table is still the same cannot be checked'),
+    );
   });
 
   test('a checkpoint of other settings, or a damaged one, is refused', async () => {
