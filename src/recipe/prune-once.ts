@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { LayersModel, Tensor } from '@tensorflow/tfjs-node';
 import { EspalierError, invalid } from '../errors.js';
-import { readPreprocessing, writePreprocessing, type Dataset } from '../table/dataset.js';
+import { readPreprocessing, type Dataset } from '../table/dataset.js';
 import { PartTensors } from '../train/part-tensors.js';
 import { accelerate } from '../train/kernels.js';
 import type { Metrics } from '../metrics.js';
@@ -130,8 +130,7 @@ export async function pruneOnce(options: OneShotRunOptions): Promise<OneShotResu
   const after = data ? evaluateHeldOut(tensorflow, pruned, data.dataset) : undefined;
   const stored = data?.preprocessing ?? (await readPreprocessing(options.model));
   if (data) destandardise(tensorflow, pruned, data.preprocessing);
-  if (stored) await writePreprocessing(output, stored);
-  await saveLayersModel(tensorflow, pruned, output);
+  await saveLayersModel(tensorflow, pruned, output, stored);
   const run = { command: 'prune', recipe, method, samples };
   await writeTraining(output, { run, before, test: after, layers, sparsity });
   tensorflow.tf.dispose(calibration ?? []);

@@ -1,4 +1,5 @@
 /** A table made ready for a network: encoded inputs, a scaled target, three parts; and its settings in a file. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -24,9 +25,11 @@ const preprocessingSchema = z.strictObject({
     test: z.number(),
   }),
   encoder: encoderSchema,
+  /** The file of the weights that it was written with: those of another run it does not fit. */
+  weights: z.string().optional(),
 });
 /** All that turns a table into what the model takes: stored beside it as preprocessing.json. */
-export type Preprocessing = z.infer<typeof preprocessingSchema>;
+export type Preprocessing = Omit<z.infer<typeof preprocessingSchema>, 'weights'>;
 
 function fitScale(target: Float64Array, rows: Uint32Array): { mean: number; deviation: number } {
   let mean = 0;
@@ -66,8 +69,14 @@ export function plainPreprocessing(table: Table, target: string, settings: Split
   };
 }
 
-export function writePreprocessing(folder: string, preprocessing: Preprocessing): Promise<void> {
-  return writeFileAtomic(join(folder, PREPROCESSING_FILE), `${JSON.stringify(preprocessing, null, 1)}\n`);
+/** @param weights the name of the weights' file of the model that it is written with. */
+export function writePreprocessing(
+  folder: string,
+  preprocessing: Preprocessing,
+  weights: string,
+): Promise<void> {
+  const text = JSON.stringify({ ...preprocessing, weights }, null, 1);
+  return writeFileAtomic(join(folder, PREPROCESSING_FILE), `${text}\n`);
 }
 
 /** What lies beside a model (its folder, or any file in it); undefined if nothing does. Throws INVALID_MODEL. */
@@ -92,8 +101,56 @@ export async function readPreprocessing(model: string): Promise<Preprocessing | 
     );
   }
   const parsed = preprocessingSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new EspalierError('INVALID_MODEL', `${path}: ${z.prettifyError(parsed.error)}`, { parameter: path });
+  if (!parsed.success) {
+    throw new EspalierError('INVALID_MODEL', `${path}: ${z.prettifyError(parsed.error)}`, {
+      parameter: path,
+    });
+  }
+  const { weights, ...preprocessing } = parsed.data;
+  await requirePair(folder, path, preprocessing, weights);
+  return preprocessing;
+}
+
+/**
+ * Model and preprocessing carry each other's mark: the model's file the digest of the preprocessing, that the name of the
+ * weights, which has their digest. Throws INVALID_MODEL for a pair of different runs, as a crash between the two writes or
+ * a copy by hand leaves it. Files without marks, of before December 2026 or of others, are taken as they are.
+ */
+async function requirePair(
+  folder: string,
+  path: string,
+  preprocessing: Preprocessing,
+  weights: string | undefined,
+): Promise<void> {
+  const text = await readFile(join(folder, 'model.json'), 'utf8').catch(() => undefined);
+  if (text === undefined) return;
+  let model: {
+    userDefinedMetadata?: { espalier?: { preprocessing?: string } };
+    weightsManifest?: { paths?: string[] }[];
+  };
+  try {
+    model = JSON.parse(text) as typeof model;
+  } catch {
+    // Whoever reads the model says what is wrong with it.
+    return;
+  }
+  const mark = model.userDefinedMetadata?.espalier?.preprocessing;
+  const files = (model.weightsManifest ?? []).flatMap(({ paths = [] }) => paths);
+  const other =
+    (mark !== undefined && mark !== preprocessingMark(preprocessing)) ||
+    (mark !== undefined && weights !== undefined && !files.includes(weights));
+  if (!other) return;
+  throw new EspalierError(
+    'INVALID_MODEL',
+    `${path}: expected the preprocessing of the model.json beside it, received that of another run; train with --resume ` +
+      'to have both written again, or copy both from one run',
+    { parameter: path },
+  );
+}
+
+/** What a model carries of its preprocessing. */
+export function preprocessingMark(preprocessing: Preprocessing): string {
+  return createHash('sha256').update(JSON.stringify(preprocessing)).digest('hex').slice(0, 16);
 }
 
 export class Dataset {

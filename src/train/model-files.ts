@@ -7,6 +7,7 @@ import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { modelJsonPath, writeFileAtomic } from '../files.js';
 import { importModel } from '../import/index.js';
+import { preprocessingMark, writePreprocessing, type Preprocessing } from '../table/dataset.js';
 import { layersModelOf } from './layers-model.js';
 import type { TensorFlow } from '../tensorflow/load.js';
 
@@ -20,8 +21,14 @@ function asBytes(data: io.WeightData | undefined): Uint8Array {
 /**
  * Writes model.json and its weights. The weights' file is named by its content and model.json is renamed into place
  * last, so that a crash at any moment leaves the previous model or this one; then older weights go.
+ * @param preprocessing written beside it, each with the other's mark.
  */
-export async function saveLayersModel({ tf }: TensorFlow, model: LayersModel, folder: string): Promise<void> {
+export async function saveLayersModel(
+  { tf }: TensorFlow,
+  model: LayersModel,
+  folder: string,
+  preprocessing?: Preprocessing,
+): Promise<void> {
   let artifacts: io.ModelArtifacts | undefined;
   await model.save(
     tf.io.withSaveHandler(async (given) => {
@@ -38,7 +45,11 @@ export async function saveLayersModel({ tf }: TensorFlow, model: LayersModel, fo
     convertedBy: null,
     modelTopology: artifacts!.modelTopology,
     weightsManifest: [{ paths: [name], weights: artifacts!.weightSpecs }],
+    ...(preprocessing === undefined
+      ? {}
+      : { userDefinedMetadata: { espalier: { preprocessing: preprocessingMark(preprocessing) } } }),
   };
+  if (preprocessing !== undefined) await writePreprocessing(folder, preprocessing, name);
   await writeFileAtomic(join(folder, 'model.json'), JSON.stringify(description));
   for (const other of await readdir(folder)) {
     if (OWN_WEIGHTS.test(other) && other !== name) await rm(join(folder, other), { force: true });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { LayersModel } from '@tensorflow/tfjs-node';
 import { EspalierError } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
-import { writePreprocessing, type Dataset, type Preprocessing } from '../table/dataset.js';
+import type { Dataset, Preprocessing } from '../table/dataset.js';
 import type { Content } from './content.js';
 import { PartTensors } from './part-tensors.js';
 import { tableMarks } from '../table/table.js';
@@ -140,8 +140,7 @@ export async function runTraining(given: TrainingRun): Promise<TrainResult> {
     const { model: finished, more } = hooks.finish?.(model) ?? { model, more: {} };
     const test = evaluateHeldOut(tensorflow, finished, dataset);
     destandardise(tensorflow, finished, preprocessing);
-    await writePreprocessing(output, preprocessing);
-    await saveLayersModel(tensorflow, finished, output);
+    await saveLayersModel(tensorflow, finished, output, preprocessing);
     const backend = { package: tensorflow.package, version: tensorflow.version };
     const trainable = finished.countParams();
     if (finished !== model) finished.dispose();

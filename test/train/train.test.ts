@@ -130,6 +130,24 @@ describe('train', () => {
     );
   });
 
+  test("model and preprocessing carry each other's mark: those of two runs are no pair", async () => {
+    await train(options('pair', { epochs: 1 }));
+    await train(options('pair-other', { epochs: 1, split: { ...TRAIN_DEFAULTS.split, seed: 5 } }));
+    const file = (run: string) => join(folder, run, 'preprocessing.json');
+    expect(await readPreprocessing(join(folder, 'pair'))).toBeDefined();
+    const own = readFileSync(file('pair'), 'utf8');
+    writeFileSync(file('pair'), readFileSync(file('pair-other')));
+    await expect(readPreprocessing(join(folder, 'pair'))).rejects.toMatchObject({
+      code: 'INVALID_MODEL',
+      message: expect.stringContaining('received that of another run'),
+    });
+    // One without a mark of its weights, as older ones are, is told by its content alone.
+    const { weights, ...unmarked } = JSON.parse(own) as { weights: string };
+    expect(weights).toMatch(/^weights-[0-9a-f]{12}\.bin$/);
+    writeFileSync(file('pair'), JSON.stringify(unmarked));
+    expect(await readPreprocessing(join(folder, 'pair'))).toEqual(unmarked);
+  });
+
   test('a checkpoint of other settings, or a damaged one, is refused', async () => {
     await interruptedRun('other', 2);
     await expect(train(options('other', { resume: true, learningRate: 0.02 }))).rejects.toMatchObject({
