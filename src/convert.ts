@@ -8,6 +8,7 @@ import type { ValueFormat } from './program/value-formats.js';
 import type { FlexiblePlan } from './engine/flexible.js';
 import { valueFormat } from './engine/options.js';
 import { openEsp } from './file/source.js';
+import { door } from './door.js';
 import { EspalierError, invalid, requireKeys } from './errors.js';
 import type { Exported, ExportOptions } from './export/index.js';
 import type { ImportOptions } from './import/index.js';
@@ -44,17 +45,26 @@ export async function convertModel(
   requireKeys('options', options ?? {}, CONVERT_OPTIONS);
   const { values: format = 'float32', ...importing } = options ?? {};
   const values = valueFormat(format);
-  const bytes = await converted(await openModel(source, importing), values);
-  if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
-  return bytes;
+  return door(named(source, 'convertModel'), async () => {
+    const bytes = await converted(await openModel(source, importing), values);
+    if (destination !== undefined) await (await import('./files.js')).writeFileAtomic(destination, bytes);
+    return bytes;
+  });
 }
 
 /** As convertModel, from a tfjs model in memory (of any backend); its weights are copied. */
 export async function fromLayersModel(model: LayersModel, options?: ConvertOptions): Promise<Uint8Array> {
   requireKeys('options', options ?? {}, CONVERT_OPTIONS);
   const values = valueFormat(options?.values ?? 'float32');
-  const { importLayersModel } = await import('./import/index.js');
-  return converted({ model: await importLayersModel(model) }, values);
+  return door('fromLayersModel', async () => {
+    const { importLayersModel } = await import('./import/index.js');
+    return converted({ model: await importLayersModel(model) }, values);
+  });
+}
+
+/** How a message names a source: by its path, or by the function that was given something else. */
+function named(source: unknown, otherwise: string): string {
+  return typeof source === 'string' ? source : otherwise;
 }
 
 /** What a source holds. */
@@ -149,7 +159,9 @@ export async function programOf(source: string | Uint8Array): Promise<Program> {
  */
 export async function importModel(source: string | Uint8Array, options?: ImportOptions): Promise<Network> {
   requireKeys('options', options ?? {}, IMPORT_OPTIONS);
-  return (await import('./import/index.js')).importModel(source, options);
+  return door(named(source, 'importModel'), async () =>
+    (await import('./import/index.js')).importModel(source, options),
+  );
 }
 
 /**
@@ -165,7 +177,9 @@ export async function exportModel(
   options?: ExportOptions,
 ): Promise<Exported> {
   requireKeys('options', options ?? {}, EXPORT_OPTIONS);
-  return (await import('./export/index.js')).exportModel(source, destination, options);
+  return door(named(source, 'exportModel'), async () =>
+    (await import('./export/index.js')).exportModel(source, destination, options),
+  );
 }
 
 /** The program of a network, its matrices CSR. Throws UNSUPPORTED_LAYER, ADDON_MISSING. */

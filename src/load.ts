@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { readCodedProgram } from './file/read.js';
 import { Model } from './engine/model.js';
 import { addonOptions, type EngineOptions } from './engine/options.js';
+import { door } from './door.js';
 import { invalid } from './errors.js';
 import { openEsp } from './file/source.js';
 import type { ImportOptions } from './import/index.js';
@@ -25,6 +26,10 @@ export interface LoadOptions extends EngineOptions, ImportOptions {
  *   LIMIT_EXCEEDED, IO_FAILED, ADDON_MISSING.
  */
 export async function loadModel(source: string | Uint8Array, options: LoadOptions = {}): Promise<Model> {
+  return door(typeof source === 'string' ? source : 'loadModel', () => load(source, options));
+}
+
+async function load(source: string | Uint8Array, options: LoadOptions): Promise<Model> {
   if (typeof options !== 'object' || options === null) {
     throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
   }

@@ -36,7 +36,7 @@ const ROOMS = [
   [
     'compile',
     'Network → Program: a lowering for each layer kind, then passes that make fewer operations',
-    'errors network program',
+    'errors limits network program',
   ],
   [
     'export',
@@ -47,9 +47,9 @@ const ROOMS = [
   [
     'convert',
     'source → `.esp`: import, compile, CSR by the addon, file',
-    'errors files network program file import compile export engine',
+    'errors door files network program file import compile export engine',
   ],
-  ['load', '`loadModel`: source or `.esp` → Model', 'errors file import engine convert'],
+  ['load', '`loadModel`: source or `.esp` → Model', 'errors door file import engine convert'],
   [
     'index',
     'the door `espalier`: all of inference',
@@ -88,8 +88,12 @@ const ROOMS = [
     'a recipe → trained, pruned, converted, measured, reported; resumable',
     'errors progress files convert table train recipe measure report',
   ],
-  ['serve', 'model repository, batching, REST and gRPC over one core, workers', 'errors package import load'],
-  ['predict', 'batch scoring of tables as a stream', 'errors files load table'],
+  [
+    'serve',
+    'model repository, batching, REST and gRPC over one core, workers',
+    'errors package door import load',
+  ],
+  ['predict', 'batch scoring of tables as a stream', 'errors door files load table'],
   ['setup', '`doctor` and `setup-tensorflow`', 'errors package files tensorflow'],
   [
     'cli',

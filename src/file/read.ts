@@ -89,6 +89,8 @@ function read(file: EspFile, make: Make, checkWeight: typeof checkMatrix): Progr
     values.push({ features: portFeatures(port) });
     return port;
   });
+  // An operation reads the value before it where it names none: the first one needs an input for that.
+  if (inputs.length === 0) throw bad('inputs', 'one or more', 0);
   const operations = list(json.operations, 'operations').map((entry, index) => {
     const operation = readOperation(entry, `operations[${index}]`, values, arrays);
     const features = inputsOf(operation).map((value) => (values[value] as ProgramValue).features);

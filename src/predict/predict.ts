@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { types } from 'node:util';
 import { open, readFile, stat } from 'node:fs/promises';
+import { door } from '../door.js';
 import { EspalierError, invalid } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { storedEncoder, type StoredEncoder } from '../table/stream/encode.js';
@@ -78,6 +79,10 @@ const sizeOf = ({ shape }: ScorerPort) => shape.slice(1).reduce<number>((size, e
  * appears when it is whole; until then OUTPUT.partial and OUTPUT.progress.json hold what a resumed run needs.
  */
 export async function predict(options: PredictOptions): Promise<{ rows: number }> {
+  return door(options.input === '-' ? 'standard input' : options.input, () => scoreFile(options));
+}
+
+async function scoreFile(options: PredictOptions): Promise<{ rows: number }> {
   const formats = formatsOf(options);
   const model = await (options.loader ?? engine)(options.model, { threads: options.threads });
   try {

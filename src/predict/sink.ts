@@ -160,13 +160,25 @@ export const progressName = (path: string): string => `${path}.progress.json`;
 /** Appends to PATH.partial after its first `bytes`. */
 export async function fileSink(path: string, bytes: number): Promise<Sink> {
   let file: FileHandle;
-  try {
+  const writing = async (work: () => Promise<unknown>): Promise<void> => {
+    try {
+      await work();
+    } catch (cause) {
+      const message = `cannot write ${path}: ${(cause as Error).message}`;
+      throw new EspalierError('IO_FAILED', message, { parameter: '--output', received: path }, cause);
+    }
+  };
+  await writing(async () => {
     file = await open(partialName(path), bytes === 0 ? 'w+' : 'r+');
     await file.truncate(bytes);
-  } catch (cause) {
-    const message = `cannot write ${path}: ${(cause as Error).message}`;
-    throw new EspalierError('IO_FAILED', message, { parameter: '--output' }, cause);
-  }
+  });
+  /** The system may take less than it is given, as where a disk becomes full. */
+  const writeAll = async (chunk: Uint8Array, place: number): Promise<void> => {
+    for (let from = 0; from < chunk.length;) {
+      const { bytesWritten } = await file.write(chunk, from, chunk.length - from, place + from);
+      from += bytesWritten;
+    }
+  };
   let at = bytes;
   let closed = false;
   const close = async () => {
@@ -175,15 +187,17 @@ export async function fileSink(path: string, bytes: number): Promise<Sink> {
   };
   return {
     async write(chunk) {
-      await file.write(chunk, 0, chunk.length, at);
+      await writing(() => writeAll(chunk, at));
       at += chunk.length;
     },
     async finish(start) {
-      if (start !== undefined) await file.write(start, 0, start.length, 0);
-      await file.sync();
-      await close();
-      await rename(partialName(path), path);
-      await rm(progressName(path), { force: true });
+      await writing(async () => {
+        if (start !== undefined) await writeAll(start, 0);
+        await file.sync();
+        await close();
+        await rename(partialName(path), path);
+        await rm(progressName(path), { force: true });
+      });
     },
     close,
   };

@@ -1,4 +1,6 @@
 /** The HTTP and gRPC servers around one core, and their orderly end. */
+import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { createSecureContext } from 'node:tls';
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { Server as NetServer, type AddressInfo } from 'node:net';
@@ -6,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { door } from '../door.js';
 import { EspalierError } from '../errors.js';
 import { packageVersion } from '../package.js';
 import { tokenCheck } from './auth.js';
@@ -75,12 +78,33 @@ export interface TlsFiles {
 }
 
 async function tlsOf(config: ServerConfig): Promise<TlsFiles | undefined> {
-  if (config.tls === undefined) return undefined;
-  return {
-    cert: await readSetting('tls.cert', config.tls.cert),
-    key: await readSetting('tls.key', config.tls.key),
-    ca: config.tls.ca === undefined ? undefined : await readSetting('tls.ca', config.tls.ca),
+  const { tls } = config;
+  if (tls === undefined) return undefined;
+  const files = {
+    cert: await readSetting('tls.cert', tls.cert),
+    key: await readSetting('tls.key', tls.key),
+    ca: tls.ca === undefined ? undefined : await readSetting('tls.ca', tls.ca),
   };
+  requirePem('tls.cert', tls.cert, 'a certificate', () => new X509Certificate(files.cert));
+  requirePem('tls.key', tls.key, 'a private key', () => createPrivateKey(files.key));
+  const { ca } = files;
+  if (ca !== undefined) requirePem('tls.ca', tls.ca!, 'a certificate', () => new X509Certificate(ca));
+  requirePem('tls.key', tls.key, `the private key of ${tls.cert}`, () => createSecureContext(files));
+  return files;
+}
+
+/** What OpenSSL says of a file names neither the file nor the setting. */
+function requirePem(parameter: string, path: string, what: string, parse: () => unknown): void {
+  try {
+    parse();
+  } catch (cause) {
+    throw new EspalierError(
+      'INVALID_ARGUMENT',
+      `${parameter}: expected ${path} to be ${what} in PEM (${(cause as Error).message})`,
+      { parameter, received: path },
+      cause,
+    );
+  }
 }
 
 export function coreOptions(config: ServerConfig, loader: ModelLoader, log: FastifyBaseLogger) {
@@ -110,6 +134,10 @@ export function coreOptions(config: ServerConfig, loader: ModelLoader, log: Fast
  * a setting that is wrong, NOT_FOUND for a model that is not there. Nothing is loaded before `listen`.
  */
 export async function createServer(options: ServerOptions): Promise<InferenceServer> {
+  return door('createServer', () => makeServer(options));
+}
+
+async function makeServer(options: ServerOptions): Promise<InferenceServer> {
   const { loader = engineLoader, logger, ...settings } = options;
   const config = readConfig(settings);
   const log = logger ?? pino({ level: config.log.level, name: 'espalier' }, pino.destination(2));

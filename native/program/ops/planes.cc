@@ -41,8 +41,7 @@ class Transpose final : public ImageOperation {
 };
 
 template <bool kToPlanes>
-std::unique_ptr<Operation> make(const OperationSpec& spec,
-                                          const OperationContext& context) {
+std::unique_ptr<Operation> make(const OperationSpec& spec, const OperationContext& context) {
   const PlanesShape size = planes_shape(spec);
   const uint64_t planes = size.floats(), pixels = size.channels * size.pixels;
   require_features(context.input_features[0], kToPlanes ? pixels : planes, "input");

@@ -10,6 +10,7 @@ import {
   type ProgramPort,
 } from '../../program/program.js';
 import {
+  checkedLength,
   featuresOf,
   sampleShape,
   unsupported,
@@ -54,6 +55,7 @@ export function lower(network: Network): Program {
       outputShapes: node.outputs.map((value) => shapeOf(value, layer.name)),
       inputs: node.inputs.map((value) => placeOf(value, layer.name)),
       add: (operation: NewOperation, features: number): number => {
+        checkedLength(layer, 'a sample of its values', features);
         values.push({ features });
         operations.push({ ...operation, name: layer.name, output: values.length - 1 });
         return values.length - 1;
@@ -71,6 +73,10 @@ export function lower(network: Network): Program {
         return [lowerLayer(inner, { ...context, layer: named, ...call })].flat();
       },
     };
+    // Tables of a lowering are as long as its values: these are checked before any is made.
+    for (const shape of [...context.inputShapes, ...context.outputShapes]) {
+      checkedLength(layer, 'a sample', featuresOf(shape));
+    }
     const outputs = [lowerLayer(layer, context)].flat();
     node.outputs.forEach((value, i) => placed.set(value, outputs[i] as number));
   }

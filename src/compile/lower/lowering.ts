@@ -1,5 +1,6 @@
 /** What a lowering is: one layer's call as operations of the engine. */
 import { EspalierError } from '../../errors.js';
+import { MAX_FEATURES } from '../../limits.js';
 import type { StepKind } from '../../network/layers/list.js';
 import type { Typed } from '../../network/layers/registry.js';
 import type { Layer, Shape } from '../../network/types.js';
@@ -60,6 +61,19 @@ export function sampleShape(shape: Shape, layer: string): readonly number[] {
     }
     return extent;
   });
+}
+
+/**
+ * The number of floats or indices of a table that a lowering makes, checked before the table is: sizes of a model are
+ * not trusted. Throws LIMIT_EXCEEDED naming the layer.
+ */
+export function checkedLength(layer: LayerName, what: string, length: number, most = MAX_FEATURES): number {
+  if (length <= most) return length;
+  throw new EspalierError(
+    'LIMIT_EXCEEDED',
+    `layer ${layer.name} (${layer.kind}): expected ${what} of at most ${most} numbers, received ${length}`,
+    { parameter: layer.name, kind: layer.kind, expected: `at most ${most}`, received: length },
+  );
 }
 
 /** UNSUPPORTED_LAYER: names the layer and its kind, says what cannot be run and what would help. */

@@ -2,7 +2,10 @@
 import { bilinearTap, type BorderSettings, type UpSamplingSettings } from '../../network/layers/spatial.js';
 import { planeFloats } from '../../program/images.js';
 import { both, framed, sizeOf, toPixels, toPlanes, UNIT, type Size } from './images.js';
-import { LINEAR, type Lowering, type LoweringContext } from './lowering.js';
+import { LINEAR, checkedLength, type Lowering, type LoweringContext } from './lowering.js';
+
+/** Of a dense matrix that exists while a network is compiled only: 1 GiB. */
+const MOST_WEIGHTS = 2 ** 28;
 
 /** A frame whose windows are its pixels, one by one: keep-planes joins it with the frame of what follows. */
 const zeroPadding: Lowering<BorderSettings> = (context, { amounts }) => {
@@ -60,7 +63,9 @@ const upSampling: Lowering<UpSamplingSettings> = (context, settings) => {
   // Each plane times one matrix of at most four non-zeros a row.
   const [rows, cols] = [planeFloats(out.height * out.width), planeFloats(size.height * size.width)];
   const weight = context.once('bilinear', () => {
-    const values = new Float32Array(rows * cols);
+    const values = new Float32Array(
+      checkedLength(context.layer, 'a matrix of interpolation', rows * cols, MOST_WEIGHTS),
+    );
     for (let oy = 0; oy < out.height; oy++) {
       const y = bilinearTap(oy, fy, size.height, settings.halfPixelCenters);
       for (let ox = 0; ox < out.width; ox++) {

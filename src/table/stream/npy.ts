@@ -47,6 +47,9 @@ function readHeader(buffer: Buffer, features: number): Header | undefined {
   ) {
     throw invalid('INVALID_DATA', '--input', 'an npy array of little-endian numbers in C order', text.trim());
   }
+  if (!shape.every((extent) => Number.isSafeInteger(extent) && extent >= 0)) {
+    throw invalid('INVALID_DATA', '--input', 'an npy shape of whole numbers from 0', `(${listed!})`);
+  }
   const width = shape.slice(1).reduce((product, extent) => product * extent, 1);
   if (width !== features) throw invalid('INVALID_DATA', '--input', `${features} numbers a row`, width);
   return { length: start + size, ...type, rows: shape[0]! };
