@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import type { Program, ProgramPort } from '../program/program.js';
 import type { ValueFormat } from '../program/value-formats.js';
-import { EspalierError, invalid } from '../errors.js';
+import { EspalierError, invalid, requireKeys } from '../errors.js';
 import type { CodedProgram } from '../program/coded.js';
 import type { AddonOptions, NativeModel } from './addon.js';
 import { addon } from './find.js';
@@ -112,6 +112,7 @@ export class Model {
    * Throws INVALID_INPUT naming the input, what was expected and what came; DISPOSED.
    */
   runSync(inputs: Inputs, options?: RunOptions): Answer {
+    if (options !== undefined) checkRunOptions(options);
     if (this.#shapes !== null) return this.#shapes.at(inputs).runSync(inputs, options);
     const native = this.#alive();
     const into = options?.outputs;
@@ -145,6 +146,7 @@ export class Model {
    * answer is there.
    */
   async run(inputs: Inputs, options?: RunOptions): Promise<Answer> {
+    if (options !== undefined) checkRunOptions(options);
     if (this.#shapes !== null) return this.#shapes.at(inputs).run(inputs, options);
     const native = this.#alive();
     const into = options?.outputs;
@@ -276,6 +278,14 @@ if (disposeSymbol !== undefined) {
     writable: true,
     configurable: true,
   });
+}
+
+/** In a loop without a call where all is well: it runs before every answer of a few microseconds. */
+function checkRunOptions(options: RunOptions): void {
+  if (typeof options !== 'object' || options === null) {
+    throw invalid('INVALID_ARGUMENT', 'options', 'an object', options);
+  }
+  for (const key in options) if (key !== 'outputs') requireKeys('options', options, ['outputs']);
 }
 
 /** Bound inputs must be the caller's own memory: a converted copy would never change again. */

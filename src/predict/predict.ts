@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { types } from 'node:util';
 import { open, readFile, stat } from 'node:fs/promises';
 import { door } from '../door.js';
-import { EspalierError, invalid } from '../errors.js';
+import { EspalierError, invalid, requireKeys } from '../errors.js';
 import { writeFileAtomic } from '../files.js';
 import { storedEncoder, type StoredEncoder } from '../table/stream/encode.js';
 import type { Batch } from '../table/stream/gather.js';
@@ -58,6 +58,12 @@ export interface PredictOptions {
   readonly loader?: (source: string, options: { threads?: number }) => Promise<Scorer>;
 }
 
+const PREDICT_OPTIONS = {
+  ...{ model: true, input: true, output: true, inputFormat: true, outputFormat: true, columns: true },
+  ...{ preprocessing: true, keep: true, batch: true, threads: true, resume: true },
+  ...{ progress: true, loader: true },
+} satisfies Record<keyof PredictOptions, true>;
+
 interface RecordedProgress {
   readonly settings: string;
   readonly rows: number;
@@ -79,6 +85,7 @@ const sizeOf = ({ shape }: ScorerPort) => shape.slice(1).reduce<number>((size, e
  * appears when it is whole; until then OUTPUT.partial and OUTPUT.progress.json hold what a resumed run needs.
  */
 export async function predict(options: PredictOptions): Promise<{ rows: number }> {
+  requireKeys('options', options, PREDICT_OPTIONS);
   return door(options.input === '-' ? 'standard input' : options.input, () => scoreFile(options));
 }
 

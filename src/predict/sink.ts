@@ -147,7 +147,9 @@ export function standardOutput(): Sink {
   return {
     write: (bytes) =>
       new Promise((resolve, reject) => {
-        process.stdout.write(bytes, (error) => (error == null ? resolve() : reject(error)));
+        process.stdout.write(bytes, (error) =>
+          error == null ? resolve() : reject(unwritten('standard output', error)),
+        );
       }),
     finish: async () => undefined,
     close: async () => undefined,
@@ -164,8 +166,7 @@ export async function fileSink(path: string, bytes: number): Promise<Sink> {
     try {
       await work();
     } catch (cause) {
-      const message = `cannot write ${path}: ${(cause as Error).message}`;
-      throw new EspalierError('IO_FAILED', message, { parameter: '--output', received: path }, cause);
+      throw unwritten(path, cause);
     }
   };
   await writing(async () => {
@@ -202,3 +203,11 @@ export async function fileSink(path: string, bytes: number): Promise<Sink> {
     close,
   };
 }
+
+const unwritten = (path: string, cause: unknown): EspalierError =>
+  new EspalierError(
+    'IO_FAILED',
+    `cannot write ${path}: ${(cause as Error).message}`,
+    { parameter: '--output', received: path },
+    cause,
+  );

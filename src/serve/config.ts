@@ -5,6 +5,9 @@
 import { z } from 'zod';
 import { EspalierError, describe } from '../errors.js';
 
+/** Characters of a bearer token at least. */
+export const SHORTEST_TOKEN = 8;
+
 const count = (fallback: number, max = 2 ** 31 - 1) => z.int().min(1).max(max).default(fallback);
 const milliseconds = (fallback: number) => z.int().min(0).max(86_400_000).default(fallback);
 const port = (fallback: number) => z.int().min(0).max(65_535).default(fallback);
@@ -90,7 +93,10 @@ export const serverConfig = z.strictObject({
   limits: filled(limits),
   auth: filled(
     z.strictObject({
-      tokens: z.array(z.string().min(8)).default([]).describe('bearer tokens; none: open to all'),
+      tokens: z
+        .array(z.string().min(SHORTEST_TOKEN))
+        .default([])
+        .describe('bearer tokens; none: open to all'),
       tokensFile: z.string().optional().describe('a file with one token a line'),
     }),
   ),

@@ -1,10 +1,10 @@
 /** The HTTP and gRPC servers around one core, and their orderly end. */
 import { X509Certificate, createPrivateKey } from 'node:crypto';
-import { createSecureContext } from 'node:tls';
 import { readFile } from 'node:fs/promises';
 import type { RequestListener } from 'node:http';
 import { Server as NetServer, type AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createSecureContext } from 'node:tls';
 import swagger from '@fastify/swagger';
 import Fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { pino } from 'pino';
@@ -12,7 +12,13 @@ import { door } from '../door.js';
 import { EspalierError } from '../errors.js';
 import { packageVersion } from '../package.js';
 import { tokenCheck } from './auth.js';
-import { readConfig, settingsOf, type ServerConfig, type ServerConfigInput } from './config.js';
+import {
+  SHORTEST_TOKEN,
+  readConfig,
+  settingsOf,
+  type ServerConfig,
+  type ServerConfigInput,
+} from './config.js';
 import { InferenceCore } from './core.js';
 import { failureOf } from './failures.js';
 import type { GrpcOptions, GrpcServer } from './grpc.js';
@@ -54,6 +60,16 @@ export async function tokensOf(config: ServerConfig): Promise<string[]> {
     throw new EspalierError('INVALID_ARGUMENT', 'auth.tokensFile: expected a token a line, found none', {
       parameter: 'auth.tokensFile',
     });
+  }
+  const short = found.findIndex((token) => token.length < SHORTEST_TOKEN);
+  if (short >= 0) {
+    // The token itself is a secret, also one that is too short.
+    throw new EspalierError(
+      'INVALID_ARGUMENT',
+      `auth.tokensFile: expected tokens of at least ${SHORTEST_TOKEN} characters, token ${short + 1} of ${tokensFile} has ` +
+        `${found[short]!.length}`,
+      { parameter: 'auth.tokensFile', expected: SHORTEST_TOKEN, received: found[short]!.length },
+    );
   }
   return [...tokens, ...found];
 }
@@ -254,7 +270,11 @@ class Server implements InferenceServer {
     this.#metricsOf.text = text;
   }
 
-  async listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }> {
+  listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }> {
+    return door('listen', () => this.#listen());
+  }
+
+  async #listen(): Promise<{ http: AddressInfo; grpc: AddressInfo | undefined }> {
     const { config, app, core } = this;
     await app.ready();
     // Probes see "live, not ready" while models are being loaded.

@@ -147,3 +147,36 @@ it('a layer that cannot be run is named, with its kind and what would help', () 
     /in_0: the shape \[null, null, 4\] has no fixed size/,
   );
 });
+
+describe('sizes of a model are not trusted: a limit is looked at before a table is made', () => {
+  const cases = {
+    UpSampling2D: (b: NetworkBuilder) => {
+      const size = [18_000, 18_000];
+      b.add('UpSampling2D', { size, interpolation: 'nearest', halfPixelCenters: true }, b.input([1, 1, 1]));
+    },
+    'UpSampling2D, bilinear': (b: NetworkBuilder) => {
+      const settings = { size: [40, 40], interpolation: 'bilinear', halfPixelCenters: true } as const;
+      b.add('UpSampling2D', settings, b.input([64, 64, 1]));
+    },
+    ZeroPadding2D: (b: NetworkBuilder) => {
+      const amounts = [
+        [18_000, 0],
+        [18_000, 0],
+      ] as const;
+      b.add('ZeroPadding2D', { amounts }, b.input([1, 1, 1]));
+    },
+    RepeatVector: (b: NetworkBuilder) => {
+      b.add('RepeatVector', { n: 2 ** 27 }, b.input([4]));
+    },
+  };
+  it.each(Object.entries(cases))('%s', (_, build) => {
+    const b = new NetworkBuilder(random(1));
+    build(b);
+    expect(() => lower(b.finish(b.values.length - 1))).toThrow(
+      expect.objectContaining({
+        code: 'LIMIT_EXCEEDED',
+        message: expect.stringMatching(/^layer .* at most \d+ numbers, received \d+/),
+      }),
+    );
+  });
+});

@@ -36,6 +36,17 @@ async function caught(call: () => unknown): Promise<EspalierError> {
   throw new Error('nothing was thrown');
 }
 
+it('an option of a run that nobody knows is refused by name', async () => {
+  const model = load(mlp([6, 4, 2], 0.5).program);
+  const x = new Float32Array(6);
+  const wrong = { output: new Float32Array(2) } as never;
+  for (const call of [() => model.runSync(x, wrong), () => model.run(x, wrong)]) {
+    const error = await caught(call);
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', details: { option: 'output' } });
+  }
+  model.dispose();
+});
+
 describe('models give what Keras gives', () => {
   const cases = [...goldenCases('models'), ...goldenCases('quantized'), ...goldenCases('keras3')].filter(
     (golden) => forms(golden).includes('model.json'),

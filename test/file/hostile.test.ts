@@ -86,6 +86,14 @@ describe('damaged files are refused', () => {
     }
   });
 
+  it('without an input, which the first operation would read', () => {
+    const changed = withProgram((program) => {
+      program.inputs = [];
+      for (const operation of program.operations) delete operation.inputs;
+    });
+    expect(outcome(changed)).toMatch(/inputs: expected one or more/);
+  });
+
   it('with bytes changed, or never a program that is none', () => {
     fc.assert(
       fc.property(

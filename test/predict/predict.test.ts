@@ -68,6 +68,34 @@ describe('predict', () => {
     }
   });
 
+  test('an npy shape that no array has is refused before anything is made', async () => {
+    const at = await folder();
+    for (const shape of ['(-1, 2)', '(1.5, 2)', '(9007199254740993, 2)', '(x, 2)']) {
+      const header = Buffer.alloc(128, ' ');
+      header.write('\x93NUMPY\x01\x00v\x00', 0, 'latin1');
+      header.write(`{'descr': '<f4', 'fortran_order': False, 'shape': ${shape}, }`, 10, 'latin1');
+      await writeFile(join(at, 'odd.npy'), Buffer.concat([header, Buffer.alloc(64)]));
+      await expect(run(at, 'odd.npy', 'o.csv')).rejects.toMatchObject({
+        code: 'INVALID_DATA',
+        message: expect.stringContaining(shape),
+      });
+    }
+  });
+
+  test('a foreign error leaves as one of ours; an option that nobody knows is refused', async () => {
+    const at = await folder();
+    const columns = ['a', 'b'];
+    await expect(run(at, 'in.csv', 'o.csv', { columns, loader: scorer(1) })).rejects.toMatchObject({
+      name: 'EspalierError',
+      code: 'INTERNAL',
+      message: expect.stringContaining('the power is gone'),
+    });
+    await expect(run(at, 'in.csv', 'o.csv', { column: columns } as never)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('"column"'),
+    });
+  });
+
   test('parquet of several row groups, with integers, texts and a gap', async () => {
     const at = await folder();
     // Written by pyarrow 26: row groups of 10 rows, small pages, snappy. "gap" is null in row 18 only.

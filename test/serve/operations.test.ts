@@ -160,6 +160,15 @@ describe('operations', () => {
     const open = Fastify();
     open.register(espalierPlugin, { models: [folder], auth: { tokensFile }, loader: fakeLoader });
     await expect(open.ready()).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    writeFileSync(tokensFile, 'a-long-secret\nsecret\n');
+    const short = Fastify();
+    short.register(espalierPlugin, { models: [folder], auth: { tokensFile }, loader: fakeLoader });
+    const refused = await Promise.resolve(short.ready()).catch((error: unknown) => error as Error);
+    expect(refused).toMatchObject({ code: 'INVALID_ARGUMENT' });
+    expect((refused as Error).message).toMatch(
+      /auth\.tokensFile: .*at least 8 characters, token 2 of .* has 6/,
+    );
+    expect((refused as Error).message).not.toContain('secret');
     rmSync(tokensFile);
   });
 

@@ -16,6 +16,7 @@ import {
   type SpanContext,
 } from '@opentelemetry/api';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { createServer } from '../../src/serve/server.js';
 import { post, serve } from './fake.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'espalier-tls-'));
@@ -123,6 +124,27 @@ describe('TLS', () => {
     await expect(fetch(`${https}/v2/health/live`)).rejects.toThrow();
     expect(await ready(grpc, credentials.createSsl(read('ca.crt')))).toEqual({ ready: true });
     await expect(ready(grpc, credentials.createInsecure())).rejects.toThrow();
+  });
+
+  test('files that are no PEM, or do not belong together, are refused by setting and path', async () => {
+    const sound = { cert: at('server.crt'), key: at('server.key') };
+    const wrong = at('wrong.pem');
+    writeFileSync(wrong, 'not a PEM');
+    const cases = [
+      { tls: { ...sound, cert: wrong }, parameter: 'tls.cert', path: wrong },
+      { tls: { ...sound, key: wrong }, parameter: 'tls.key', path: wrong },
+      { tls: { ...sound, ca: wrong }, parameter: 'tls.ca', path: wrong },
+      { tls: { ...sound, key: at('client.key') }, parameter: 'tls.key', path: at('client.key') },
+    ];
+    for (const { tls, parameter, path } of cases) {
+      const refused = await createServer({ models: [folder], tls }).catch((error: unknown) => error as Error);
+      expect(refused).toMatchObject({
+        name: 'EspalierError',
+        code: 'INVALID_ARGUMENT',
+        details: { parameter },
+      });
+      expect((refused as Error).message).toContain(path);
+    }
   });
 
   test('with a ca, only clients with a certificate of it get in', async () => {

@@ -1,5 +1,5 @@
 /** Other orders of a value's numbers: permuted axes, broadcasts, parts. */
-import { featuresOf, type LoweringContext } from './lowering.js';
+import { checkedLength, featuresOf, type LoweringContext } from './lowering.js';
 
 /** Index of each number of `shape` (batch first) in an array with these strides, the batch's not counted. */
 export function strided(shape: readonly number[], strides: readonly number[]): Int32Array {
@@ -66,7 +66,10 @@ export function spread(context: LoweringContext, input: number, features: number
   return gather(
     context,
     input,
-    Int32Array.from({ length: features * times }, (_, i) => Math.floor(i / times)),
+    Int32Array.from(
+      { length: checkedLength(context.layer, 'a value spread over others', features * times) },
+      (_, i) => Math.floor(i / times),
+    ),
     features,
   );
 }
