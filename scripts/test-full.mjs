@@ -67,7 +67,12 @@ const SUITES = {
     UBSAN_OPTIONS: 'halt_on_error=1:print_stacktrace=1',
   }),
   tsan: sanitized('native tests (TSan)', 'build/tsan', 'thread', { TSAN_OPTIONS: 'halt_on_error=1' }),
-  arm64: { label: 'native tests for arm64', builds: true, run: () => crossTests(root) },
+  arm64: {
+    label: 'native tests for arm64',
+    builds: true,
+    late: 'four minutes of building and of QEMU',
+    run: () => crossTests(root),
+  },
   avx512: {
     label: 'native tests over AVX-512 by its double',
     builds: true,
