@@ -6,6 +6,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { DataType, RecordBatch, Vector } from 'apache-arrow';
 import type { ColumnData } from 'hyparquet';
 import { EspalierError, invalid } from '../../errors.js';
+import { checkedMessages } from './arrow-messages.js';
 import { csv } from './csv.js';
 import { Gatherer, type Batch, type SourceOptions, type Values } from './gather.js';
 import { npy } from './npy.js';
@@ -150,7 +151,8 @@ async function* arrow(options: SourceOptions): AsyncGenerator<Batch> {
   const stream = path === '-' ? process.stdin : createReadStream(path, { highWaterMark: 1 << 20 });
   let read = false;
   try {
-    const reader = await (RecordBatchReader.from(stream as never) as unknown as Promise<unknown>);
+    const checked = checkedMessages(stream as AsyncIterable<Buffer>);
+    const reader = await (RecordBatchReader.from(checked as never) as unknown as Promise<unknown>);
     for await (const batch of reader as AsyncIterable<RecordBatch>) {
       const column = (name: string) => values(batch.getChild(name)!);
       const order = gatherer.header(batch.schema.fields.map(({ name }) => String(name)));
