@@ -1,6 +1,7 @@
 /** Programs of a single operation, of every type, so that any number can be put at any place of its input. */
 import { RECURRENT_GATES } from '../../src/program/operations/recurrent.js';
 import { frameFloats, planeFloats, windowInputFloats, type Window } from '../../src/program/images.js';
+import { ACTIVATION_KINDS } from '../../src/program/activation.js';
 import type { Activation, ActivationKind, Operation, Program } from '../../src/program/program.js';
 import { csr, LINEAR, normal, prune, random, RELU } from './programs.js';
 
@@ -29,15 +30,8 @@ const PARAMETERS: Partial<Record<ActivationKind, readonly [alpha: number, beta: 
   clipped_leaky_relu: [[0.25, 1.5]],
 };
 
-const KINDS = {
-  ...{ linear: 1, relu: 1, relu6: 1, leaky_relu: 1, elu: 1, selu: 1, sigmoid: 1, hard_sigmoid: 1, tanh: 1 },
-  ...{ softplus: 1, softsign: 1, gelu: 1, gelu_tanh: 1, swish: 1, exponential: 1, mish: 1, hard_swish: 1 },
-  ...{ log_sigmoid: 1, tanh_shrink: 1, squareplus: 1, hard_shrink: 1, soft_shrink: 1, threshold: 1, clip: 1 },
-  clipped_leaky_relu: 1,
-} satisfies Record<ActivationKind, 1>;
-
-export const EVERY_ACTIVATION: readonly Activation[] = (Object.keys(KINDS) as ActivationKind[]).flatMap(
-  (kind) => (PARAMETERS[kind] ?? [[0, 0]]).map(([alpha, beta]) => ({ kind, alpha, beta })),
+export const EVERY_ACTIVATION: readonly Activation[] = ACTIVATION_KINDS.flatMap((kind) =>
+  (PARAMETERS[kind] ?? [[0, 0]]).map(([alpha, beta]) => ({ kind, alpha, beta })),
 );
 
 /** The lengths of the inputs, then of the output. */
