@@ -2,7 +2,7 @@
 //
 // To add one:
 //  1. ops/<type>.cc: a class derived from Operation, a `make` that checks the spec, and an
-//     OperationType which names the fields of its kind in src/program/program.ts. The addon reads
+//     OperationType which names the fields of its file in src/program/operations. The addon reads
 //     them by this list: nothing else is to be written for it.
 //  2. Its line in ops/types.cc.
 //  3. In native/test/program_test_support.h its naive form: the random programs of the tests then
