@@ -35,6 +35,11 @@ const params = {
   properties: { model: { type: 'string' }, version: { type: 'string', pattern: '^[0-9]+$' } },
 };
 
+/** The answers of the server itself stay within reach of probes; the rest asks for the token. */
+interface Guarded {
+  onRequest: (request: FastifyRequest) => Promise<void>;
+}
+
 export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
   app,
   { core, authorize, compression },
@@ -45,11 +50,24 @@ export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   app.setErrorHandler((error, request, reply) => fail(core, error, request, reply));
   const exchanges: ExchangeOptions = { core, compression, log: app.log };
-  // The answers of the server itself stay within reach of probes; the rest asks for the token.
-  const guarded = {
-    onRequest: async (request: FastifyRequest) => authorize?.(request.headers.authorization),
-  };
+  const guarded: Guarded = { onRequest: async ({ headers }) => authorize?.(headers.authorization) };
 
+  serverRoutes(app, core, guarded);
+  for (const prefix of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    modelRoutes(app, core, guarded, prefix);
+    inferRoute(app, exchanges, guarded, prefix);
+  }
+  app.get(
+    '/v2/models/stats',
+    { ...guarded, schema: { ...tags('models'), ...answers(SCHEMAS.statistics) } },
+    async () => ({
+      model_stats: core.statisticsOf(),
+    }),
+  );
+  repositoryRoutes(app, core, guarded);
+};
+
+function serverRoutes(app: FastifyInstance, core: InferenceCore, guarded: Guarded): void {
   app.get('/v2/health/live', { schema: { ...tags('health'), ...answers(SCHEMAS.live) } }, async () => ({
     live: true,
   }));
@@ -64,78 +82,75 @@ export const inferenceRoutes: FastifyPluginAsync<RouteOptions> = async (
   app.get('/v2', { ...guarded, schema: { ...tags('server'), ...answers(SCHEMAS.server) } }, async () =>
     core.serverMetadata(),
   );
+}
 
-  for (const prefix of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    const told = { ...tags('models'), params };
-    app.get<ModelRoute>(
-      `${prefix}/ready`,
-      {
-        schema: { ...told, ...answers(SCHEMAS.modelReady), response: { ...errors, 200: SCHEMAS.modelReady } },
-      },
-      async (request, reply) => {
-        const { name, ready } = modelReady(core, request.params);
-        return reply.code(ready ? 200 : 503).send(ready ? { name, ready } : { error: 'not ready' });
-      },
-    );
-    app.get<ModelRoute>(
-      prefix,
-      { ...guarded, schema: { ...told, ...answers(SCHEMAS.model) } },
-      async ({ params: { model, version } }) => core.modelMetadata(model, version),
-    );
-    app.get<ModelRoute>(
-      `${prefix}/config`,
-      { ...guarded, schema: { ...told, ...answers(SCHEMAS.config) } },
-      async ({ params: { model, version } }) => modelConfig(core.find(model, version)),
-    );
-    app.get<ModelRoute>(
-      `${prefix}/stats`,
-      { ...guarded, schema: { ...told, ...answers(SCHEMAS.statistics) } },
-      async ({ params: { model, version } }) => ({
-        model_stats: core.statisticsOf(model, version),
-      }),
-    );
-    app.post<ModelRoute>(
-      `${prefix}/infer`,
-      {
-        bodyLimit: core.limits.maxBodyBytes,
-        onRequest: [guarded.onRequest, async (request, reply) => open(exchanges, request, reply)],
-        schema: {
-          ...tags('inference'),
-          params,
-          consumes: ['application/json', 'application/octet-stream'],
-          produces: ['application/json', 'application/octet-stream'],
-          body: SCHEMAS.inferRequest,
-          ...answers(SCHEMAS.inferResponse),
-        },
-      },
-      (request, reply) => {
-        const { model, version } = request.params;
-        const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
-        (request as WithExchange)[EXCHANGE]!.infer(model, version, body, (answer) => {
-          sendAnswer(reply, answer);
-        });
-      },
-    );
-  }
-  app.get(
-    '/v2/models/stats',
-    { ...guarded, schema: { ...tags('models'), ...answers(SCHEMAS.statistics) } },
-    async () => ({
-      model_stats: core.statisticsOf(),
+/** What there is to know of a model, or of one of its versions. */
+function modelRoutes(app: FastifyInstance, core: InferenceCore, guarded: Guarded, prefix: string): void {
+  const told = { ...tags('models'), params };
+  app.get<ModelRoute>(
+    `${prefix}/ready`,
+    {
+      schema: { ...told, ...answers(SCHEMAS.modelReady), response: { ...errors, 200: SCHEMAS.modelReady } },
+    },
+    async (request, reply) => {
+      const { name, ready } = modelReady(core, request.params);
+      return reply.code(ready ? 200 : 503).send(ready ? { name, ready } : { error: 'not ready' });
+    },
+  );
+  app.get<ModelRoute>(
+    prefix,
+    { ...guarded, schema: { ...told, ...answers(SCHEMAS.model) } },
+    async ({ params: { model, version } }) => core.modelMetadata(model, version),
+  );
+  app.get<ModelRoute>(
+    `${prefix}/config`,
+    { ...guarded, schema: { ...told, ...answers(SCHEMAS.config) } },
+    async ({ params: { model, version } }) => modelConfig(core.find(model, version)),
+  );
+  app.get<ModelRoute>(
+    `${prefix}/stats`,
+    { ...guarded, schema: { ...told, ...answers(SCHEMAS.statistics) } },
+    async ({ params: { model, version } }) => ({
+      model_stats: core.statisticsOf(model, version),
     }),
   );
-  repositoryRoutes(app, core, guarded);
-};
+}
+
+function inferRoute(
+  app: FastifyInstance,
+  exchanges: ExchangeOptions,
+  guarded: Guarded,
+  prefix: string,
+): void {
+  app.post<ModelRoute>(
+    `${prefix}/infer`,
+    {
+      bodyLimit: exchanges.core.limits.maxBodyBytes,
+      onRequest: [guarded.onRequest, async (request, reply) => open(exchanges, request, reply)],
+      schema: {
+        ...tags('inference'),
+        params,
+        consumes: ['application/json', 'application/octet-stream'],
+        produces: ['application/json', 'application/octet-stream'],
+        body: SCHEMAS.inferRequest,
+        ...answers(SCHEMAS.inferResponse),
+      },
+    },
+    (request, reply) => {
+      const { model, version } = request.params;
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
+      (request as WithExchange)[EXCHANGE]!.infer(model, version, body, (answer) => {
+        sendAnswer(reply, answer);
+      });
+    },
+  );
+}
 
 function tags(tag: string) {
   return { tags: [tag] };
 }
 
-function repositoryRoutes(
-  app: FastifyInstance,
-  core: InferenceCore,
-  guarded: { onRequest: (request: FastifyRequest) => Promise<void> },
-): void {
+function repositoryRoutes(app: FastifyInstance, core: InferenceCore, guarded: Guarded): void {
   const schema = { ...tags('repository') };
   app.post(
     '/v2/repository/index',

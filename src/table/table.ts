@@ -89,93 +89,121 @@ class Growing {
   }
 }
 
-/** One pass; answers the names of the columns that turned out to be text, or the table. */
+/** Columns while rows come, the header first. */
+class Rows {
+  private names: string[] | undefined;
+  private columns: Growing[] = [];
+  private count = 0;
+
+  constructor(
+    private readonly path: string,
+    private readonly asText: ReadonlySet<string>,
+  ) {}
+
+  /** For messages: the data row that comes next, from 1. */
+  get next(): number {
+    return this.count + 1;
+  }
+
+  /** Answers the name of a column of numbers into which a text came. Throws INVALID_DATA. */
+  take(row: readonly string[]): string | undefined {
+    if (this.names === undefined) {
+      this.header(row);
+      return undefined;
+    }
+    const { names, columns } = this;
+    // A line with nothing in it, as many files have at their end.
+    if (row.length === 1 && row[0]!.trim() === '' && names.length > 1) return undefined;
+    if (row.length !== names.length) {
+      throw new EspalierError(
+        'INVALID_DATA',
+        `${this.path}: expected ${names.length} values in data row ${this.next}, received ${row.length}`,
+        { parameter: this.path, expected: names.length, received: row.length, row: this.next },
+      );
+    }
+    for (let i = 0; i < row.length; i += 1) {
+      if (!columns[i]!.push(row[i]!)) return names[i]!;
+    }
+    this.count += 1;
+    return undefined;
+  }
+
+  private header(row: readonly string[]): void {
+    const names = row.map((name) => name.trim());
+    const twice = names.find((name, i) => names.indexOf(name) !== i);
+    if (twice !== undefined) {
+      throw invalid('INVALID_DATA', this.path, 'column names that differ', twice, { column: twice });
+    }
+    this.names = names;
+    this.columns = names.map((name) => new Growing(this.asText.has(name)));
+  }
+
+  /** Throws INVALID_DATA for a table without rows. */
+  finish(): Table {
+    const { path, names, columns, count } = this;
+    if (names === undefined || count === 0) {
+      throw invalid('INVALID_DATA', path, 'a header and at least one row', `${count} rows`);
+    }
+    return {
+      path,
+      rows: count,
+      columns: new Map(names.map((name, i) => [name, columns[i]!.finish()] as const)),
+    };
+  }
+}
+
+/** One pass; answers the name of a column that turned out to be text, or the table. */
 function pass(path: string, asText: ReadonlySet<string>): Promise<Table | string> {
   return new Promise((resolve, reject) => {
-    let names: string[] | undefined;
-    let columns: Growing[] = [];
-    let rows = 0;
+    const rows = new Rows(path, asText);
     let settled = false;
     const stream = createReadStream(path, { highWaterMark: 1 << 20 });
-    const settle = (act: () => void) => {
+    /** The first answer ends the reading; what is thrown instead of one refuses. */
+    const settle = (answer: () => Table | string) => {
       if (settled) return;
       settled = true;
       stream.destroy();
-      act();
+      try {
+        resolve(answer());
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
     };
-    const take = (row: string[]): void => {
-      if (names === undefined) {
-        names = row.map((name) => name.trim());
-        const twice = names.find((name, i) => names!.indexOf(name) !== i);
-        if (twice !== undefined) {
-          throw invalid('INVALID_DATA', path, 'column names that differ', twice, { column: twice });
-        }
-        columns = names.map((name) => new Growing(asText.has(name)));
-        return;
-      }
-      // A line with nothing in it, as many files have at their end.
-      if (row.length === 1 && row[0]!.trim() === '' && names.length > 1) return;
-      if (row.length !== names.length) {
-        throw new EspalierError(
-          'INVALID_DATA',
-          `${path}: expected ${names.length} values in data row ${rows + 1}, received ${row.length}`,
-          { parameter: path, expected: names.length, received: row.length, row: rows + 1 },
-        );
-      }
-      for (let i = 0; i < row.length; i += 1) {
-        if (!columns[i]!.push(row[i]!)) {
-          const name = names[i]!;
-          settle(() => resolve(name));
-          return;
-        }
-      }
-      rows += 1;
-    };
+    const fail = (error: unknown) =>
+      settle(() => {
+        throw error;
+      });
     Papa.parse<string[]>(stream, {
       chunk: ({ data, errors }) => {
         if (settled) return;
         try {
-          // Other complaints (no delimiter in a file of one column) are none.
-          const quotes = errors.find(({ type }) => type === 'Quotes');
-          if (quotes !== undefined) {
-            throw new EspalierError('INVALID_DATA', `${path}: ${quotes.message} near data row ${rows + 1}`, {
-              parameter: path,
-              row: rows + 1,
-            });
-          }
+          requireQuotes(errors, path, rows.next);
           for (const row of data) {
-            take(row);
-            if (settled) return;
-          }
-        } catch (error) {
-          const failure = error instanceof Error ? error : new Error(String(error));
-          settle(() => reject(failure));
-        }
-      },
-      complete: () => {
-        settle(() => {
-          if (names === undefined || rows === 0) {
-            reject(invalid('INVALID_DATA', path, 'a header and at least one row', `${rows} rows`));
+            const text = rows.take(row);
+            if (text === undefined) continue;
+            settle(() => text);
             return;
           }
-          const table: Table = { path, rows, columns: new Map() };
-          names.forEach((name, i) => table.columns.set(name, columns[i]!.finish()));
-          resolve(table);
-        });
+        } catch (error) {
+          fail(error);
+        }
       },
+      complete: () => settle(() => rows.finish()),
       error: (cause: Error) => {
-        settle(() =>
-          reject(
-            new EspalierError(
-              'IO_FAILED',
-              `cannot read ${path}: ${cause.message}`,
-              { parameter: path },
-              cause,
-            ),
-          ),
-        );
+        const message = `cannot read ${path}: ${cause.message}`;
+        fail(new EspalierError('IO_FAILED', message, { parameter: path }, cause));
       },
     });
+  });
+}
+
+/** Other complaints (no delimiter in a file of one column) are none. */
+function requireQuotes(errors: readonly Papa.ParseError[], path: string, row: number): void {
+  const quotes = errors.find(({ type }) => type === 'Quotes');
+  if (quotes === undefined) return;
+  throw new EspalierError('INVALID_DATA', `${path}: ${quotes.message} near data row ${row}`, {
+    parameter: path,
+    row,
   });
 }
 
