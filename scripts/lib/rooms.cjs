@@ -9,6 +9,7 @@
  */
 const ROOMS = [
   ['errors', 'the one error, its codes, and how messages describe what came', ''],
+  ['yaml', 'YAML of settings and recipes, whose warnings are errors', ''],
   ['arrays', 'typed arrays of callers, of any realm; detached ones refused', 'errors'],
   ['limits', 'the largest sizes that are taken, for all rooms', ''],
   ['package', 'the folder and version of this package', ''],
@@ -75,7 +76,7 @@ const ROOMS = [
   [
     'recipe',
     'the command `prune`: a recipe over data, its plan, its traps, its runs',
-    'errors random progress metrics files table tensorflow train prune',
+    'errors yaml random progress metrics files table tensorflow train prune',
   ],
   [
     'measure',
@@ -91,7 +92,7 @@ const ROOMS = [
   [
     'serve',
     'model repository, batching, REST and gRPC over one core, workers',
-    'errors package door import load',
+    'errors yaml package door import load',
   ],
   ['predict', 'batch scoring of tables as a stream', 'errors door files load table'],
   ['setup', '`doctor` and `setup-tensorflow`', 'errors package files tensorflow'],

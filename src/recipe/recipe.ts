@@ -5,8 +5,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import { extname } from 'node:path';
-import { parse } from 'yaml';
 import { z } from 'zod';
+import { parseYaml } from '../yaml.js';
 import { EspalierError, invalid } from '../errors.js';
 import { DECAYS } from '../train/learning-rate.js';
 
@@ -310,8 +310,7 @@ export async function readRecipeFile(path: string): Promise<unknown> {
     );
   }
   try {
-    // A recipe is small: aliases that unfold into gigabytes are refused by the parser's own limit.
-    return extname(path).toLowerCase() === '.json' ? JSON.parse(text) : parse(text, { maxAliasCount: 20 });
+    return extname(path).toLowerCase() === '.json' ? JSON.parse(text) : parseYaml(text);
   } catch (cause) {
     throw new EspalierError(
       'INVALID_RECIPE',

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { FastifyBaseLogger } from 'fastify';
 import { pino } from 'pino';
-import { parse } from 'yaml';
+import { parseYaml } from '../yaml.js';
 import { EspalierError } from '../errors.js';
 import { readConfig, type ServerConfig } from './config.js';
 import { WorkerGroup } from './cluster.js';
@@ -14,7 +14,7 @@ type Settings = Record<string, unknown>;
 export async function readConfigFile(path: string): Promise<Settings> {
   let value: unknown;
   try {
-    value = parse(await readFile(path, 'utf8'), { maxAliasCount: 100 });
+    value = parseYaml(await readFile(path, 'utf8'));
   } catch (cause) {
     throw new EspalierError(
       'INVALID_ARGUMENT',
