@@ -10,6 +10,7 @@
  *   asan tsan             the native tests under the sanitizers
  *   arm64 avx512          the native tests for arm64, and over a double of AVX-512
  *   fuzz                  the fuzz targets for a short while
+ *   kill                  kill -9 of every command that writes
  */
 import { exitOnInterrupt, seconds } from '../install/run.mjs';
 import { Tally } from './lib/tally.mjs';
@@ -61,6 +62,16 @@ const SUITES = {
     label: 'Spark and the image',
     late: '430 MB of Spark; CI runs it where its files changed',
     run: () => deployTests(root),
+  },
+  kill: {
+    label: 'kill -9 of every command that writes',
+    late: 'minutes of commands that are killed twenty times each',
+    run: () =>
+      vitest(root, {
+        args: ['kill.full.test.ts'],
+        report: 'build/vitest-kill.json',
+        env: { ESPALIER_FULL: '1' },
+      }),
   },
   asan: sanitized('native tests (ASan, UBSan)', 'build/asan', 'address,undefined', {
     ASAN_OPTIONS: 'detect_leaks=1',
