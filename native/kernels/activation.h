@@ -49,7 +49,7 @@ inline constexpr const char* kActivationNames[] = {
 };
 inline constexpr int kActivationKinds = static_cast<int>(std::size(kActivationNames));
 
-// alpha and beta by kind: see src/program/program.ts.
+// alpha and beta by kind: see src/program/activation.ts.
 struct Activation {
   ActivationKind kind = ActivationKind::kLinear;
   float alpha = 0.0f;

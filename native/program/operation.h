@@ -5,8 +5,9 @@
 //     OperationType which names the fields of its file in src/program/operations. The addon reads
 //     them by this list: nothing else is to be written for it.
 //  2. Its line in ops/types.cc.
-//  3. In native/test/program_test_support.h its naive form: the random programs of the tests then
-//     use it.
+//  3. Where the random programs of the tests are to use it, its naive form in
+//     native/test/program_test_support.h. The cases of its file in src/program/operations hold it
+//     to the plain reference either way.
 //
 // Values lie as kernels/values.h says: sample-major for batches up to kSampleMajorMax, panels of up
 // to kPanelColumns columns above. A value of an image is `channels * height * width` features

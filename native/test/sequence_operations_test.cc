@@ -281,7 +281,7 @@ TEST(SequenceOperationsTest, MatmulInEveryOrder) {
 
 double sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
-// As src/program/operations/sequences.ts tells it. sizes: of the spec.
+// As src/program/operations/recurrent.ts tells it. sizes: of the spec.
 Sample recurrent(const std::vector<uint64_t>& sizes, const Csr& w, const FloatsSpec& bias,
                  const std::vector<Sample>& inputs) {
   const uint64_t cell = sizes[0], units = sizes[1], steps = sizes[2];

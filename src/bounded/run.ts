@@ -6,7 +6,7 @@
 import { Worker } from 'node:worker_threads';
 import { door } from '../door.js';
 import { EspalierError, invalid } from '../errors.js';
-import type { Answer, Request } from './worker.js';
+import type { JobAnswer, JobRequest } from './worker.js';
 
 export interface Bounds {
   /** The file or source as the user named it: for messages. */
@@ -113,7 +113,7 @@ function keep(thread: Thread): void {
   waiting = thread;
 }
 
-function ask(worker: Worker, job: Job, { what, timeout, memory }: Bounds): Promise<Answer> {
+function ask(worker: Worker, job: Job, { what, timeout, memory }: Bounds): Promise<JobAnswer> {
   return new Promise((resolve, reject) => {
     const before = process.memoryUsage.rss();
     const stop = (error?: Error): void => {
@@ -124,7 +124,7 @@ function ask(worker: Worker, job: Job, { what, timeout, memory }: Bounds): Promi
       worker.off('exit', ended);
       if (error !== undefined) reject(error);
     };
-    const answered = (answer: Answer): void => {
+    const answered = (answer: JobAnswer): void => {
       stop();
       resolve(answer);
     };
@@ -162,7 +162,12 @@ function ask(worker: Worker, job: Job, { what, timeout, memory }: Bounds): Promi
     worker.on('message', answered);
     worker.on('error', failed);
     worker.on('exit', ended);
-    worker.postMessage({ module: job.module.href, name: job.name, args: job.args, what } satisfies Request);
+    worker.postMessage({
+      module: job.module.href,
+      name: job.name,
+      args: job.args,
+      what,
+    } satisfies JobRequest);
   });
 }
 

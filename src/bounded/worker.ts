@@ -4,7 +4,7 @@ import { parentPort } from 'node:worker_threads';
 import { asEspalierError } from '../door.js';
 import type { ErrorCode, ErrorDetails } from '../errors.js';
 
-export interface Request {
+export interface JobRequest {
   readonly module: string;
   readonly name: string;
   readonly args: readonly unknown[];
@@ -12,7 +12,7 @@ export interface Request {
   readonly what: string;
 }
 
-export type Answer =
+export type JobAnswer =
   | { readonly ok: true; readonly value: unknown }
   | {
       readonly ok: false;
@@ -42,7 +42,7 @@ function buffersOf(
   return found;
 }
 
-function failure(error: unknown, what: string): Answer {
+function failure(error: unknown, what: string): JobAnswer {
   const ours = asEspalierError(error, what);
   const { code, message, details } = ours;
   const cause = ours.cause instanceof Error ? ours.cause.stack : ours.stack;
@@ -59,7 +59,7 @@ function plain(details: ErrorDetails): ErrorDetails {
 }
 
 /** Hands buffers over where they can be; some cannot (the memory of a WebAssembly module): then all is copied. */
-function answer(message: Answer & { ok: true }): void {
+function answer(message: JobAnswer & { ok: true }): void {
   try {
     parentPort?.postMessage(message, [...buffersOf(message.value)]);
   } catch (error) {
@@ -68,7 +68,7 @@ function answer(message: Answer & { ok: true }): void {
   }
 }
 
-parentPort?.on('message', ({ module, name, args, what }: Request) => {
+parentPort?.on('message', ({ module, name, args, what }: JobRequest) => {
   void (async () => {
     try {
       const functions = (await import(module)) as Record<string, (...given: unknown[]) => Promise<unknown>>;

@@ -53,7 +53,10 @@ export function benchCommand(): Command {
       ['single-stream'],
     )
     .option('--latency-bound <ms>', 'that 99 % of the queries of the server scenario must keep', number, 10)
-    .option('--cold', 'flush the caches before each timed call')
+    .option(
+      '--cold',
+      'flush the caches before each timed call, and load for weights in memory as loadModel’s cold does',
+    )
     .option(
       '--no-layers',
       'do not look into single layers, the roofs of the machine and break-even sparsities',
